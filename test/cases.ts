@@ -1,5 +1,6 @@
-// The faults that users met, by number: what must hold now. Titles of tests end with the cases that they prove, as "(case 24)";
-// test/unit/cases.test.ts holds the two together. S: what a peer or a file from a stranger may not do.
+// Lists by number the faults that users met, and what must hold now. Titles of tests end with the cases that they
+// prove, as "(case 24)"; test/unit/cases.test.ts checks both sides. S: what a peer or a file from a stranger must not
+// be able to do.
 
 export const CASES: Readonly<Record<string, string>> = {
   1: 'Pseudo-labels count from some share of the stage on, whatever the number of labels; a run in which alpha stays 0 says so before it starts.',

@@ -3,41 +3,41 @@ import type { Command } from 'commander';
 import { programOf } from '../coordinator/commands/program.js';
 import { contextFor, terminalWith } from './unit/terminal/streams.js';
 
-/** Arguments of `pseudolabel`. */
+/** The arguments of `pseudolabel`. */
 export type CommandLine = readonly string[];
 
-/** What stands for a value that only a shell would know, and may have to be a number. */
+/** Stands for a value that only a shell would know. It is a number, because some options need one. */
 const SOME_VALUE = '7';
 const KNOWN: Record<string, string> = { way: '--resume' };
 
-/** Variables, calculations and expansions of Kubernetes have some value; what is passed on ("$@") is left out. */
+/** Replaces variables, calculations and expansions of Kubernetes by some value. Leaves out what is passed on ("$@"). */
 const expanded = (text: string): string =>
   text
     .replace(/"\$@"/g, '')
     .replace(/\$\(\(.*?\)\)|\$\(\w+\)|\$\{\w+\}|\$(\w+)/g, (_, name) => KNOWN[name] ?? SOME_VALUE);
 
-/** The words of a command, up to where the shell begins another one or a comment. */
+/** Returns the words of a command, up to where the shell begins another one or a comment. */
 export function wordsOf(text: string): string[] {
   const [command] = expanded(text).split(/\s(?:#|&&|\|\|?|;|>>?)\s|[`;)]/);
   const words = Array.from(command!.matchAll(/"([^"]*)"|'([^']*)'|([^\s"']+)/g), ([, a, b, c]) => (a ?? b ?? c)!);
   return words.filter((word) => word !== '...');
 }
 
-/** Whoever calls our script calls `train`. */
+/** Returns the arguments of `pseudolabel`. Our script calls `train`. */
 export function argumentsOf([program, ...args]: readonly string[]): CommandLine {
   if (!program!.endsWith('coordinator.sh')) return args[0] === '--' ? args.slice(1) : args;
   const [directory, ...rest] = args;
   return ['train', '--out', directory!, ...rest];
 }
 
-/** What is indented, fenced or quoted on a page. */
+/** Returns what is indented, fenced or quoted on a page. */
 export function codeOn(page: string): string {
   const indented = page.split('\n').filter((line) => line.startsWith('    '));
   const fenced = Array.from(page.matchAll(/^```sh[^\n]*\n([\s\S]*?)^```/gm), ([, code]) => code!);
   return [...indented, ...fenced, ...Array.from(page.matchAll(/`([^`\n]+)`/g), ([, code]) => code!)].join('\n');
 }
 
-/** In a shell script. */
+/** Finds the command lines in a shell script. */
 export function commandLinesIn(text: string): CommandLine[] {
   const whole = text.replace(/\\\n\s*/g, '');
   const found = whole.matchAll(/^(?!#).*?(?<=[\s`'"=/]|^)((?:pseudolabel|coordinator\.sh)(?=["\s])[^\n]*)/gm);
@@ -52,7 +52,10 @@ export interface Parsed {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** What the program makes of it, without doing it. Throws what commander says of an option or argument that it does not have. */
+/**
+ * Parses a command line with the program, without running it. Throws commander's error about an option or argument that
+ * it does not have.
+ */
 export async function parsed(line: CommandLine): Promise<Parsed> {
   const program = programOf(contextFor(terminalWith(false).terminal), async () => undefined);
   let result: Parsed | undefined;

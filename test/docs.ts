@@ -1,4 +1,4 @@
-// The texts of README.md and docs/, and the command lines in them.
+// Reads the texts of README.md and docs/, and the command lines in them.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 export interface Text {
-  /** Relative to the repository. */
+  /** The path relative to the repository. */
   readonly path: string;
   readonly text: string;
 }
@@ -16,7 +16,7 @@ export interface Block {
   readonly path: string;
   readonly line: number;
   readonly text: string;
-  /** Why a test cannot run it: what stands after `sh skip:`. undefined: it can. */
+  /** The reason why a test cannot run the block, which stands after `sh skip:`; undefined if it can. */
   readonly reason: string | undefined;
 }
 
@@ -35,7 +35,10 @@ export function blocksOf({ path, text }: Text): Block[] {
   }));
 }
 
-/** The words of each call of the program in a text for a shell, without redirections. Comments and other commands are left out. */
+/**
+ * Returns the words of each call of the program in a text for a shell, without redirections. Leaves out comments and
+ * other commands.
+ */
 export function callsIn(text: string): string[][] {
   const lines = text.replaceAll('\\\n', ' ').split('\n');
   return lines.flatMap((line) =>

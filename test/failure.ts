@@ -1,8 +1,8 @@
-// Owns how tests meet an error of ours that names a file.
+// Expects an error of ours that names a file.
 import { expect } from 'vitest';
 import { PseudolabelError } from '../src/errors.js';
 
-/** The error that it is rejected with, which has to be of ours and to name the path. */
+/** Returns the error that the promise is rejected with. It must be a PseudolabelError and name the path. */
 export async function failureOf(working: Promise<unknown>, path: string): Promise<PseudolabelError> {
   const error: unknown = await working.then(
     () => expect.fail('it did not fail'),

@@ -1,4 +1,5 @@
-// Owns the folders that tests write to: new ones among the system's temporary files, which are gone afterwards.
+// Makes the folders that tests write to. They are new folders of the system for temporary files, and are removed
+// afterwards.
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +8,10 @@ import { afterAll, beforeAll, onTestFinished } from 'vitest';
 
 const newPath = (name: string): string => join(tmpdir(), `pseudolabel-${name}-${randomUUID()}`);
 
-/** One for all tests of the file. It is there when they begin, so that a file whose tests are only listed or skipped leaves none. */
+/**
+ * Makes one folder for all tests of the file when they begin. So a file whose tests are only listed or skipped leaves
+ * none.
+ */
 export function folderOfFile(name: string): string {
   const folder = newPath(name);
   beforeAll(() => void mkdirSync(folder, { mode: 0o700 }));
@@ -15,7 +19,7 @@ export function folderOfFile(name: string): string {
   return folder;
 }
 
-/** One for the test that asks for it, or that a beforeEach() asks for it. */
+/** Makes a folder for the test that calls this, or whose beforeEach() does. */
 export function folderOfTest(name: string): string {
   const folder = newPath(name);
   mkdirSync(folder, { mode: 0o700 });

@@ -1,4 +1,5 @@
-// Those whom a server has to stand: clients that say what they like, someone in between; and a conversation that they must not disturb.
+// Attacks a server: clients that send what they like, and a relay in the middle. Also holds a conversation that they
+// must not disturb.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,14 +18,14 @@ export interface Closable {
 }
 
 const ANY = z.custom<{ kind: string }>();
-/** Every message that a worker may send, and one that it may not yet; of any shape. */
+/** Accepts every message that a worker may send, and one that it may not send yet, in any form. */
 export const LOOSE = {
   open: { schema: ANY, limit: 1e6 },
   answer: { schema: ANY, limit: 1e6 },
   say: { schema: ANY, limit: 1e6 },
 };
 
-/** A client that says what it likes. */
+/** A client that sends what it likes. */
 export class Impostor {
   readonly received: Buffer[] = [];
   readonly closed: Promise<{ code: number; text: string }>;
@@ -58,7 +59,10 @@ export class Impostor {
   }
 }
 
-/** A worker and its coordinator's end of a channel, talking until stop() tells how many of its questions were answered. */
+/**
+ * Lets a worker and its coordinator's end of a channel talk, until stop() tells how many of its questions were
+ * answered.
+ */
 export async function conversation(
   server: { readonly address: string },
   arrivals: Arrivals,
@@ -88,9 +92,9 @@ export async function conversation(
   };
 }
 
-/** Ends TLS with a certificate of its own, and passes on what comes out of it to the server by another. */
+/** Ends TLS with a certificate of its own, and passes the plain bytes on to the server by another TLS connection. */
 export class Relay {
-  /** Bytes, in clear. */
+  /** The number of plain bytes. */
   relayed = 0;
 
   private constructor(

@@ -1,4 +1,5 @@
-// Owns a Python with Keras and ONNX Runtime for tests, installed once a user; where it cannot be, tests say why and skip.
+// Provides a Python with Keras and ONNX Runtime for tests. It is installed once for each user. If that fails, tests say
+// why and skip.
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -18,7 +19,7 @@ const INSTALL_DEADLINE_MS = 420_000;
 
 const isThere = (): boolean => existsSync(PYTHON) && existsSync(STAMP) && readFileSync(STAMP, 'utf8') === String(PINS);
 
-/** Returns why it could not be installed; undefined: it is there. */
+/** Returns why it could not be installed, or undefined if it is there. */
 export async function installKeras(): Promise<string | undefined> {
   const deadline = performance.now() + INSTALL_DEADLINE_MS;
   while (!isThere()) {
@@ -27,7 +28,7 @@ export async function installKeras(): Promise<string | undefined> {
     try {
       mkdirSync(LOCK);
     } catch {
-      await setTimeout(500); // another test file installs it
+      await setTimeout(500); // Another test file is installing it.
       continue;
     }
     try {

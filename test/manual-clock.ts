@@ -1,4 +1,4 @@
-// A clock that moves when it is told to, for tests of deadlines that do not depend on how fast a machine is.
+// Makes a clock that only moves when a test moves it, so that tests of deadlines do not depend on the machine's speed.
 import type { Clock } from '../src/clock.js';
 
 interface Timer {
@@ -22,7 +22,7 @@ export class ManualClock implements Clock {
     };
   }
 
-  /** Lets so many milliseconds pass; each timer rings when it is due. */
+  /** Lets this time pass. Each timer rings when it is due. */
   advance(milliseconds: number): void {
     const end = this.time + milliseconds;
     for (let next = this.next(end); next; next = this.next(end)) {
@@ -32,7 +32,7 @@ export class ManualClock implements Clock {
     this.time = end;
   }
 
-  /** The process stands still for so long: what was due in the meantime rings afterwards, too late. */
+  /** Suspends the process for this time. What was due in the meantime rings afterwards, too late. */
   standStill(milliseconds: number): void {
     this.time += milliseconds;
     for (const late of this.timers.filter(({ due }) => due <= this.time))

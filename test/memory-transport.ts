@@ -1,4 +1,4 @@
-// A pair of pipes within this process: what one side sends, the other receives a moment later, as bytes.
+// Makes a pair of pipes within this process. What one side sends, the other receives a moment later, as bytes.
 import type { PseudolabelError } from '../src/errors.js';
 import { closedHere, closeFrameOf, reasonOf } from '../src/protocol/close-codes.js';
 import type { Frame } from '../src/protocol/codec.js';
@@ -29,7 +29,7 @@ export class MemoryTransport implements FrameTransport {
 
   async send(frame: Frame): Promise<void> {
     if (this.reason) throw this.reason;
-    const copy = frame.map((part) => Uint8Array.from(part)); // as a network does: the sender may write over its memory
+    const copy = frame.map((part) => Uint8Array.from(part)); // The sender may write over its memory.
     const bytes = copy.reduce((sum, { length }) => sum + length, 0);
     this.traffic.sent += bytes;
     setImmediate(() => {
@@ -50,7 +50,7 @@ export class MemoryTransport implements FrameTransport {
     });
   }
 
-  /** As if the cable were cut. */
+  /** Ends the pipe as a cut cable would. */
   cut(): void {
     for (const end of [this, this.other]) end.end(reasonOf(1006, '', end.peer));
   }

@@ -1,4 +1,4 @@
-// Pictures for tests: files of every format, made by sharp, and small PNG and BMP files made by hand.
+// Makes image files for tests: files of every format, made by sharp, and small PNG and BMP files made by hand.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
@@ -11,7 +11,7 @@ export interface Raw {
   readonly pixels: Uint8Array;
 }
 
-/** A grey picture whose pixels are all different from their neighbours. */
+/** Makes a grey image whose pixels all differ from their neighbours. */
 export function greyPicture(height = 4, width = 6, start = 0): Raw {
   return { height, width, channels: 1, pixels: Uint8Array.from({ length: height * width }, (_, i) => start + 7 * i) };
 }
@@ -21,7 +21,7 @@ export function colourPicture(height = 4, width = 6): Raw {
   return { height, width, channels: 3, pixels };
 }
 
-/** What sharp writes as PNG, JPEG and so on. */
+/** Returns a Sharp that writes the image as PNG, JPEG and so on. */
 export const sharpOf = ({ height, width, channels, pixels }: Raw): Sharp =>
   sharp(pixels, { raw: { height, width, channels } }).toColourspace(channels <= 2 ? 'b-w' : 'srgb');
 
@@ -44,7 +44,7 @@ export function pngChunk(name: string, content: Uint8Array): Buffer {
   return chunk;
 }
 
-/** A PNG of what is declared, and rows that need not fit. */
+/** Makes a PNG of the declared size, with rows that need not fit it. */
 export function pngFile(
   width: number,
   height: number,
@@ -61,7 +61,7 @@ export function pngFile(
   return Buffer.concat([signature, pngChunk('IHDR', header), ...chunks, data, pngChunk('IEND', Buffer.alloc(0))]);
 }
 
-/** A BMP of 24 bits a pixel, from the bottom up. */
+/** Makes a BMP of 24 bits a pixel, from the bottom up. */
 export function bmpOf({ height, width, pixels }: Raw): Buffer {
   const stride = 4 * Math.ceil((3 * width) / 4);
   const file = Buffer.alloc(54 + stride * height);

@@ -1,13 +1,13 @@
-// Owns what tests make of the schemas of messages: a message of each kind, and every place in it where something else could stand.
+// Makes a message of each kind from the schemas of messages, and finds every field in which another value could be.
 import type { z } from 'zod';
 
 type Path = readonly (string | number)[];
 type Schema = z.core.$ZodType;
 
-/** A field of a message, or an element of one, that is no map or list itself. */
+/** A field of a message, or an element of one, that is not itself a map or a list. */
 export interface Leaf {
   readonly path: Path;
-  /** null and undefined, where they may stand for it. */
+  /** null and undefined, if they are valid there. */
   readonly nothing: readonly unknown[];
 }
 
@@ -15,7 +15,7 @@ const BYTES = new Uint8Array(32);
 const NUMBERS = [1, 0, 0.5, 1000];
 const TEXTS = ['x', 'a'.repeat(64), 'f32'];
 
-/** A value that fulfils a schema of ours. */
+/** Returns a value that fulfils a schema of ours. */
 export function sampleOf(schema: Schema): unknown {
   const { def } = schema._zod as { def: z.core.$ZodTypes['_zod']['def'] };
   const first = (candidates: readonly unknown[]) => {
@@ -27,7 +27,7 @@ export function sampleOf(schema: Schema): unknown {
     case 'object':
       return Object.fromEntries(Object.entries(def.shape).map(([name, field]) => [name, sampleOf(field)]));
     case 'pipe':
-      // A list, whose length is checked first; one element, or as many as there have to be.
+      // This is a list whose length is checked first. It has one element, or as many as it must have.
       return first([1, 2].map((length) => Array.from({ length }, () => sampleOf(elementOf(def.out)))));
     case 'array':
       return [sampleOf(def.element)];
@@ -56,7 +56,7 @@ export function sampleOf(schema: Schema): unknown {
   }
 }
 
-/** All leaves of a value that fulfils a schema. */
+/** Returns all leaves of a value that fulfils a schema. */
 export function leavesOf(schema: Schema, value: unknown, path: Path = []): Leaf[] {
   const { def } = schema._zod as { def: z.core.$ZodTypes['_zod']['def'] };
   const elements = (of: Schema) => (value as unknown[]).flatMap((each, i) => leavesOf(of, each, [...path, i]));
@@ -85,7 +85,7 @@ export function leavesOf(schema: Schema, value: unknown, path: Path = []): Leaf[
   }
 }
 
-/** A copy with something else at a place; undefined: with nothing there. */
+/** Returns a copy with another value at a path. undefined: with no value there. */
 export function changed<T>(value: T, [head, ...rest]: Path, to: unknown): T {
   if (head === undefined) return to as T;
   const next = changed((value as never)[head], rest, to);

@@ -1,4 +1,4 @@
-// Coordinators and workers that meet over real sockets, for the tests of channels and of the server.
+// Connects coordinators and workers over real sockets, for the tests of channels and of the server.
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as connectTcp, createServer, type Server as NetServer, type Socket } from 'node:net';
@@ -38,7 +38,7 @@ export function joinServer(server: { readonly address: string }, options: Partia
 
 export const portOf = (server: { readonly address: string }): number => parseAddress(server.address).port;
 
-/** What joinDoor() is rejected with. */
+/** The error that joinDoor() is rejected with. */
 export const refusal = (code: ErrorCode) => expect.objectContaining({ code });
 
 /** Takes workers in one after another. */
@@ -56,10 +56,10 @@ export class Arrivals {
   }
 }
 
-/** What stands between a worker and a coordinator: it can stop, change or cut what passes. */
+/** A proxy between a worker and a coordinator. It can stop, change or cut what passes. */
 export class TcpProxy {
   private readonly sockets: Socket[] = [];
-  /** What becomes of bytes on their way; undefined: they are not passed on. */
+  /** Changes bytes on their way. If it returns undefined, they are not passed on. */
   change: (chunk: Buffer, to: 'coordinator' | 'worker') => Buffer | undefined = (chunk) => chunk;
   private readonly server: NetServer;
 
@@ -83,7 +83,7 @@ export class TcpProxy {
     return `${this.target.address.split('://')[0]}://127.0.0.1:${port}`;
   }
 
-  /** Says something in the name of the other side, on the last connection. */
+  /** Sends bytes in the name of the other side, on the last connection. */
   sendTo(to: 'coordinator' | 'worker', chunk: Buffer): void {
     this.sockets.at(to === 'coordinator' ? -1 : -2)!.write(chunk);
   }
@@ -109,7 +109,7 @@ export class TcpProxy {
   }
 }
 
-/** A function that notes what is to be closed after each test of the file, and returns it. */
+/** Returns a function that notes what is to be closed after each test of the file, and returns it. */
 export function closedAfterEach(): <T extends { close(): void }>(one: T) => T {
   const open: { close(): void }[] = [];
   afterEach(() => {

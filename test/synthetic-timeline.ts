@@ -1,4 +1,4 @@
-// Owns timelines made by hand: what workers that do known things for known times look like.
+// Makes timelines of workers that do known things for known times.
 import fc from 'fast-check';
 import type { Call, TimedTask } from '../src/engine/timeline.js';
 
@@ -16,7 +16,7 @@ const PARTS = {
   predict: ['predict'],
 } as const;
 
-/** A call at `called` that goes as planned. */
+/** Returns a call at `called` that goes as planned. */
 export function callAt(called: number, kind: Call['kind'], { dispatch, answer, work }: Plan, step?: number): Call {
   const tasks = work.flatMap((plans, w): TimedTask[] => {
     let at = called + dispatch;
@@ -31,7 +31,7 @@ export function callAt(called: number, kind: Call['kind'], { dispatch, answer, w
   return { kind, called, answered, step: step === undefined ? undefined : { stage: 0, step }, tasks };
 }
 
-/** Steps of a gradient and an update call each, on `workers` workers, with tasks and pauses of any length. */
+/** Generates steps of a gradient and an update call each, on `workers` workers, with tasks and pauses of any length. */
 export function arbitrarySteps(workers: number): fc.Arbitrary<Call[]> {
   const milliseconds = fc.double({ min: 0, max: 50, noNaN: true });
   const task = fc.record({ pause: milliseconds, milliseconds: fc.array(milliseconds, { minLength: 3, maxLength: 3 }) });

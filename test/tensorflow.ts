@@ -1,10 +1,10 @@
-// tfjs-node itself, for tests that compare with what it computes and reads. The program needs no more of it than its binding.
+// Loads tfjs-node itself, for tests that compare with what it computes and reads. The program only needs its binding.
 import { createRequire } from 'node:module';
 import util from 'node:util';
 
 export type Tf = typeof import('@tensorflow/tfjs-node');
 
-/** Takes 0.4 s the first time. */
+/** Loads tfjs-node, which takes 0.4 s the first time. */
 export function tensorflow(): Tf {
   // tfjs-node 4.22 calls a function that Node 23 removed.
   const legacy = util as unknown as { isNullOrUndefined?: (value: unknown) => boolean };

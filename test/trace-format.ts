@@ -1,4 +1,5 @@
-// Owns the check of a file against the Chrome trace event format, as far as Perfetto needs it: fields, and slices of a lane that nest.
+// Checks a file against the Chrome trace event format, as far as Perfetto needs it: fields, and slices of a lane that
+// nest.
 import { expect } from 'vitest';
 import { z } from 'zod';
 
@@ -33,7 +34,7 @@ export type Complete = z.infer<typeof COMPLETE>;
 
 const nanoseconds = (microseconds: number): number => Math.round(microseconds * 1e3);
 
-/** Fails where the text is no such file. Returns its slices, and the names of its lanes by tid. */
+/** Fails if the text is not such a file. Returns its slices, and the names of its lanes by tid. */
 export function readTrace(text: string): { slices: Complete[]; lanes: Map<number, string> } {
   const { traceEvents } = FILE.parse(JSON.parse(text));
   const slices = traceEvents.filter((event) => event.ph === 'X');
@@ -52,7 +53,7 @@ export function readTrace(text: string): { slices: Complete[]; lanes: Map<number
   return { slices, lanes };
 }
 
-/** Perfetto drops a slice that begins within another of its lane and ends after it. */
+/** Expects that slices nest. Perfetto drops a slice that begins within another of its lane and ends after it. */
 function expectNested(slices: readonly Complete[], lane: string): void {
   const within: number[] = [];
   const spans = slices.map(({ ts, dur, name }) => ({ begin: nanoseconds(ts), end: nanoseconds(ts + dur), name }));

@@ -6,7 +6,7 @@ import { ZipFile } from 'yazl';
 export interface NpyOptions {
   readonly fortran?: boolean;
   readonly version?: 1 | 2 | 3;
-  /** Write this header in place of the right one. */
+  /** Writes this header instead of the right one. */
   readonly header?: string;
 }
 
@@ -34,14 +34,14 @@ export function npyBytes(
 export const bytesOf = (values: ArrayBufferView): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
-/** NumPy's texts of a fixed length. */
+/** Returns NumPy's texts of a fixed length. */
 export function textsNpy(texts: readonly string[]): Buffer {
   const most = Math.max(...texts.map((text) => [...text].length), 1);
   const points = texts.flatMap((text) => Array.from({ length: most }, (_, i) => [...text][i]?.codePointAt(0) ?? 0));
   return npyBytes(`<U${most}`, [texts.length], bytesOf(Uint32Array.from(points)));
 }
 
-/** An archive as numpy.savez writes it, with the sizes of large archives, or as numpy.savez_compressed. */
+/** Returns an archive as numpy.savez writes it, with the sizes of large archives, or as numpy.savez_compressed does. */
 export async function npzBytes(arrays: Readonly<Record<string, Buffer>>, compress = false): Promise<Buffer> {
   const zip = new ZipFile();
   for (const [name, bytes] of Object.entries(arrays))

@@ -11,7 +11,7 @@ export interface Column {
   readonly schema: readonly SchemaElement[];
 }
 
-/** A struct of bytes and path. paths: null for files whose pictures came from no files. */
+/** Returns a struct of bytes and path. paths: null for files whose images came from no files. */
 export const pictureColumn = (
   pictures: readonly (Uint8Array | null)[],
   name = 'image',
@@ -44,7 +44,7 @@ export const bytesColumn = (bytes: readonly Uint8Array[], name: string): Column 
   schema: [{ name, type: 'BYTE_ARRAY', repetition_type: 'OPTIONAL' }],
 });
 
-/** What the hub's files say of their columns. */
+/** Returns what the hub's files say of their columns. */
 export const features = (of: Readonly<Record<string, unknown>>): KeyValue[] => [
   { key: 'huggingface', value: JSON.stringify({ info: { features: of } }) },
 ];

@@ -1,4 +1,5 @@
-// How every channel must end, whatever carries it: once, for both, with a reason, and with nothing left waiting.
+// Tests how every channel must end, whatever carries it: once, for both sides, with a reason, and with nothing left
+// waiting.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { PseudolabelError } from '../../src/errors.js';

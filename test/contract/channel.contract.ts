@@ -1,4 +1,4 @@
-// What every channel must do, whatever carries it: messages and payloads as they were, in order.
+// Tests what every channel must do, whatever carries it: deliver messages and payloads unchanged and in order.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { type BulkTag, MAX_BULK } from '../../src/protocol/channel.js';

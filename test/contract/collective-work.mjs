@@ -1,4 +1,5 @@
-// Owns the work that every collective under test is given, in this process or in one of a job (so it is plain JavaScript).
+// Does the work that every collective under test is given, in this process or in one of a job (so it is plain
+// JavaScript).
 
 const LARGE = 300_000;
 

@@ -1,8 +1,8 @@
-// The contract of a collective (src/collectives/collective.ts), to be run on every implementation.
+// Tests the contract of a collective (src/collectives/collective.ts), for every implementation.
 import { describe, expect, it } from 'vitest';
 import type { Found } from './collective-work.mjs';
 
-/** results: what collective-work.mjs found at each of so many ranks. */
+/** results: returns what collective-work.mjs found at each of this number of ranks. */
 export function describeCollective(name: string, results: (size: number) => Promise<readonly Found[]>): void {
   describe(name, () => {
     it.each([1, 2, 3])('tells, exchanges and sums among %i', async (size) => {

@@ -1,4 +1,4 @@
-// Owns the runs that faults are injected into on clusters: each has to end on the bits of one thread.
+// Runs the work that faults are injected into on clusters. Each run must end with the bits of one thread.
 import { expect } from 'vitest';
 import type { TrainingState } from '../../src/training/executor.js';
 import { CONTENT, expectState } from './executor.contract.js';
@@ -14,7 +14,7 @@ let graph: ReturnType<typeof graphBy> | undefined;
 let mixed: Promise<TrainingState> | undefined;
 const tensor = new Map<typeof MODEL, Promise<TrainingState>>();
 
-/** Descriptions of images by the parameters that a run begins with, and neighbours among them. */
+/** Describes images by the parameters that a run begins with, and finds neighbours among them. */
 export async function exactGraph({ cluster }: TestCluster): Promise<void> {
   if (!graph) {
     const oracle = oneThreadExecutor({ ...CONTENT, shape: { ...SHAPE, workspaces: 1 } });
@@ -25,7 +25,7 @@ export async function exactGraph({ cluster }: TestCluster): Promise<void> {
   expect(await graphBy(cluster)).toEqual(await graph);
 }
 
-/** Data parallel, with a labelling and the evaluation images. */
+/** Trains by data-parallel steps, with a labelling and the evaluation images. */
 export async function exactByRows({ cluster }: TestCluster): Promise<void> {
   mixed ??= onOneThread(trainMixed);
   const expected = await mixed;
@@ -38,7 +38,7 @@ export async function exactByRows({ cluster }: TestCluster): Promise<void> {
   expectState(await trainMixed(cluster), expected);
 }
 
-/** Tensor parallel: the classifier, unless told otherwise. */
+/** Trains by tensor-parallel steps. The default model is the classifier. */
 export async function exactByTensorShards({ cluster }: TestCluster, model = MODEL): Promise<void> {
   if (!tensor.has(model))
     tensor.set(

@@ -1,4 +1,4 @@
-// Owns the work that every node under test is given: images, a model, and a few steps of all kinds.
+// Defines the work that every node under test is given: images, a model, and a few steps of all kinds.
 
 import { Images, sharedRows } from '../../src/data/images.js';
 import { shardRange } from '../../src/data/shards.js';
@@ -16,9 +16,9 @@ import { keyOf, Stream } from '../../src/random.js';
 import type { Executor, ShardStep, TrainingState } from '../../src/training/executor.js';
 import { storeOf } from '../images.js';
 
-/** Large enough that a task takes milliseconds, in which its thread can be lost. */
+/** The model is so large that a task takes milliseconds, in which its thread can be lost. */
 export const MODEL = modelOf([400, 1300, 10], { inputDropout: 0.2, dropout: [0.5], objective: 'softmax' });
-/** No longer than that. */
+/** A step of this model takes no longer than one of MODEL. */
 export const AUTOENCODER = modelOf([400, 600, 24, 8, 20, 560, 400], {
   inputDropout: 0,
   dropout: [0.5, 0, 0, 0, 0.5],
@@ -55,7 +55,10 @@ export const SHAPE: Omit<ArenaShape, 'workspaces'> = {
 const random = new Stream(keyOf(1, 'split', 6));
 const randomBytes = (length: number, below = 256) => Uint8Array.from({ length }, () => random.below(below));
 
-/** In several blocks of a store in another order, and of two stores, as those of a data set with validation images may be. */
+/**
+ * Images in several blocks of a store in another order, and images of two stores, like those of a data set with
+ * validation images.
+ */
 const STORE = storeOf(randomBytes((UNLABELLED + EVALUATION) * PIXELS), PIXELS, 7 * PIXELS);
 const ORDER = new Stream(keyOf(2, 'split', 6)).permutation(STORE.count);
 const rows = (start: number, end: number) => ({ store: STORE, rows: sharedRows(ORDER.subarray(start, end)) });
@@ -107,7 +110,10 @@ export function shardSteps(step: number, unlabelled: UnlabelledRows | undefined,
 
 export const RANGES = Array.from({ length: SHARDS }, (_, shard) => shardRange(UNLABELLED, SHARDS, shard));
 
-/** Steps by stored and by fresh pseudo-labels and without any, with Adam and with momentum, some of them clipped, and labellings in between. */
+/**
+ * Trains steps with stored and fresh pseudo-labels and without any, with Adam and with momentum, some of them clipped,
+ * and with labellings in between.
+ */
 export async function trainMixed(node: Executor, model = MODEL): Promise<TrainingState> {
   node.write(initialOf(model));
   for (let t = 1; t <= 6; t++) {
@@ -120,7 +126,7 @@ export async function trainMixed(node: Executor, model = MODEL): Promise<Trainin
   return node.read(layoutOf(model).length);
 }
 
-/** Of an autoencoder: of unlabelled rows, with noise. */
+/** Returns a tensor-parallel step. A step of an autoencoder has unlabelled rows with noise. */
 export function tensorStep(t: number, unlabelled: 'fresh' | 'stored' | undefined, model = MODEL): TensorStep {
   const optimizer: OptimizerStep = t < 5 ? ADAM(t) : { kind: 'momentum', a: 0.9, b: 0.01, c: 1 };
   const order = { model, seed: 5, stage: 0, step: t, shards: SHARDS, optimizer };
@@ -135,7 +141,10 @@ export function tensorStep(t: number, unlabelled: 'fresh' | 'stored' | undefined
   };
 }
 
-/** The same for tensor parallelism. A made-up gradient, which depends on the logits, is as good as a loss's. */
+/**
+ * Trains in the same way by tensor-parallel steps. The gradient is made up from the logits, which tests as much as the
+ * gradient of a loss.
+ */
 export async function trainTensorParallel(node: Executor, model = MODEL): Promise<TrainingState> {
   node.write({
     ...initialOf(model),
@@ -146,7 +155,8 @@ export async function trainTensorParallel(node: Executor, model = MODEL): Promis
     const { logits, clean, backward } = await node.forward(
       tensorStep(t, (['fresh', 'stored', undefined] as const)[t % 3], model),
     );
-    // Of the clean logits those of the first row and class: what is behind the last row is not promised.
+    // Of the clean logits, only that of the first row and class is used, because the values after the last row are
+    // undefined.
     const sure = clean[0] ?? 0;
     await backward(logits.map((logit) => (logit + sure) / 1e3));
   }

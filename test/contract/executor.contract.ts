@@ -1,4 +1,5 @@
-// The contract of an executor (src/training/executor.ts), to be run on every implementation. Its oracle is an executor without threads.
+// Tests the contract of an executor (src/training/executor.ts), for every implementation. The oracle is an executor
+// without threads.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { HOG_VALUES } from '../../src/graph/hog.js';
@@ -29,11 +30,14 @@ export interface ExecutorUnderTest {
   readonly executor: Executor;
   /** Ends one of the executor's workers as a crash would. */
   readonly loseWorker: (index: number) => Promise<void>;
-  /** Resolves when no worker has anything left to do. An executor that is late with an answer goes on with it after its phase. */
+  /**
+   * Resolves when no worker has anything left to do. An executor that is late with an answer goes on with it after its
+   * phase.
+   */
   readonly settled?: () => Promise<void>;
 }
 
-/** The content of the arena; the implementation chooses the workspaces. */
+/** The content of the arena. The implementation chooses the workspaces. */
 export type Content = Omit<ThreadExecutorOptions, 'shape'> & {
   readonly shape: Omit<ThreadExecutorOptions['shape'], 'workspaces'>;
 };
@@ -51,7 +55,10 @@ export function expectState(found: TrainingState, expected: TrainingState): void
 const untimed = <T extends { milliseconds: unknown; span?: Span }>(results: readonly T[]) =>
   results.map(({ milliseconds: _, span: __, ...result }) => result);
 
-/** seeds: of the moments at which workers are lost. One is enough where others lose the same threads at more of them. */
+/**
+ * seeds: those of the moments at which workers are lost. One is enough if other tests lose the same threads at more
+ * moments.
+ */
 export function describeExecutor(
   name: string,
   create: (content: Content) => Promise<ExecutorUnderTest>,
@@ -94,7 +101,7 @@ export function describeExecutor(
           [5, 5],
           [300, 590],
         ],
-      ], // one of them longer than a batch
+      ], // One of these ranges is longer than a batch.
       [
         'evaluation',
         [
@@ -173,13 +180,13 @@ export function describeExecutor(
       const steps = shardSteps(2, FRESH);
       const found = untimed((await oracle.gradients(steps)).results);
       const before = executor.health().lostWorkers;
-      // A task may be done before its worker is gone: then nothing is lost, and nothing is counted.
-      // Nor has a member anything to lose that was measured to be slow, and is given nothing: so each is tried in turn.
+      // A task may be done before its worker is gone. Then nothing is lost, and nothing is counted. A member that was
+      // measured to be slow gets no work and has nothing to lose, so the loop tries each worker in turn.
       for (let tries = 0; executor.health().lostWorkers === before; tries++) {
         const working = executor.gradients(steps);
         await loseWorker(tries % executor.workers);
         expect(untimed((await working).results)).toEqual(found);
-        await settled?.(); // or the next loss would be of a worker that this one is being replaced by
+        await settled?.(); // Otherwise the next loss would be of the worker that replaces this one.
       }
       expect(executor.health().lostWorkers).toBe(before + 1);
     });

@@ -1,11 +1,11 @@
-// Owns the places in a conversation between a coordinator and a node at which tests let something go wrong.
+// Defines the places in a conversation between a coordinator and a node at which tests make something go wrong.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BULK_KINDS, type ToCoordinator, type ToNode } from '../../src/protocol/cluster-messages.js';
 import type { Link, Parcel, Tap } from './memory-channel.js';
 
 export type AnyParcel = Parcel<{ readonly kind: string }>;
 
-/** A place in the conversation: the so-manyeth parcel of a kind. */
+/** A place in the conversation: the nth parcel of a kind. */
 export interface Place {
   readonly name: string;
   readonly to: 'node' | 'coordinator';
@@ -30,7 +30,7 @@ export const PLACES: readonly Place[] = [
   { name: 'when its parameters have been compared', to: 'coordinator', kind: 'digest', nth: 1 },
 ];
 
-/** In work for a graph of images. */
+/** Places in work for a graph of images. */
 export const GRAPH_PLACES: readonly Place[] = [
   { name: 'before it describes images', to: 'node', kind: 'describe', nth: 1 },
   { name: 'when it has described images', to: 'coordinator', kind: 'described', nth: 2 },
@@ -42,7 +42,7 @@ export const GRAPH_PLACES: readonly Place[] = [
 export const kindOf = (parcel: AnyParcel): string =>
   'message' in parcel ? parcel.message.kind : BULK_KINDS[parcel.tag.kind]!;
 
-/** Does something with the parcel at a place, and gives what arrives instead. Resolves when it has happened. */
+/** Does something with the parcel at a place, and returns what arrives instead. Resolves when it has happened. */
 export function at<P extends AnyParcel>(
   link: Link,
   { to, kind, nth }: Place,

@@ -1,4 +1,4 @@
-// Owns the work for a graph that every node under test is given: descriptions of images, and neighbours among them.
+// Defines the work for a graph that every node under test is given: descriptions of images, and neighbours among them.
 import { Rows } from '../../src/graph/rows.js';
 import type { Description } from '../../src/models/tasks.js';
 import { keyOf, Stream } from '../../src/random.js';
@@ -23,7 +23,7 @@ export const BY_FEATURES: Description = {
   projection: { bases: [{ mean: some(FEATURES), vectors: some(COMPONENTS * FEATURES) }], length: 1 },
 };
 
-/** Empty ones too, and parts of batches. */
+/** Some ranges are empty, and some are parts of batches. */
 export const IMAGE_RANGES: [number, number][] = [
   [0, 256],
   [256, 256],
@@ -37,7 +37,7 @@ export const BLOCK_RANGES: [number, number][] = [
   [2, 3],
 ];
 
-/** Everything that the work comes to, without times. */
+/** Returns all results of the work, without times. */
 export async function graphBy(node: Executor): Promise<Record<string, readonly unknown[]>> {
   const gradients = await node.describe(BY_GRADIENTS, IMAGE_RANGES);
   const evaluation = await node.describe({ ...BY_GRADIENTS, set: 'evaluation', every: 1 }, [[3, EVALUATION]]);

@@ -1,12 +1,12 @@
-// Owns local nodes for tests that begin many: one that is closed while its threads have nothing to do leaves them to the next of its shape,
-// with an arena as good as new. A thread takes as long to begin as most trainings here.
+// Keeps local nodes for tests that create many. A node that is closed while its threads are idle leaves them to the
+// next node of its shape, with an arena as good as new. Starting a thread takes as long as most trainings here.
 import type { Piscina } from 'piscina';
 import { afterAll } from 'vitest';
 import { type Arena, bytes, type ImageSets } from '../../src/engine/arena.js';
 import { createThreadExecutor, ThreadExecutor, type ThreadExecutorOptions } from '../../worker/thread-executor.js';
 import { ThreadPool } from '../../worker/thread-pool.js';
 
-/** What of a node and its pool their users do not see. */
+/** The parts of a node and its pool that their users do not see. */
 interface Inside {
   readonly pool: {
     readonly threads: Piscina;
@@ -18,7 +18,7 @@ type PoolOf = new (threads: Piscina, size: number) => ThreadPool;
 
 interface Kept {
   readonly arena: Arena;
-  /** undefined: those that it was sent, which go with it. */
+  /** If undefined, the images are those that were sent to the node. They are not kept. */
   readonly images: ImageSets | undefined;
   readonly pool: ConstructorParameters<PoolOf>;
 }
@@ -29,7 +29,7 @@ afterAll(async () => {
   kept.clear();
 });
 
-/** As createLocalNode. */
+/** Works like createLocalNode. */
 export async function createKeptExecutor(options: ThreadExecutorOptions): Promise<ThreadExecutor> {
   const shape = JSON.stringify(options.shape);
   const { images } = options;

@@ -1,11 +1,11 @@
-// Owns the losing of workers under test: a node whose every other phase loses one, at a random moment.
+// Loses workers of an executor under test: one in every other phase, at a random moment.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { keyOf, Stream } from '../../src/random.js';
 import type { Executor } from '../../src/training/executor.js';
 
 const PHASES = new Set(['gradients', 'update', 'predict', 'describe', 'neighbours', 'forward', 'backward']);
 
-/** The executor, losing a worker in every other of its phases, up to 20 ms after the phase began. */
+/** Returns the executor. It loses a worker in every other of its phases, up to 20 ms after the phase began. */
 export function losing<N extends Executor>(node: N, loseWorker: (index: number) => Promise<void>, seed: number): N {
   const stream = new Stream(keyOf(seed, 'split', 8));
   const whileLosing = async <T>(phase: Promise<T>): Promise<T> => {
@@ -16,7 +16,7 @@ export function losing<N extends Executor>(node: N, loseWorker: (index: number) 
     }
     return phase;
   };
-  // What gradients and forward passes come with, the update and the backward pass, are phases too.
+  // The update and the backward pass, which gradients and forward passes return, are phases too.
   const lossy = <T extends object>(target: T): T =>
     new Proxy(target, {
       get(_, name) {

@@ -1,4 +1,5 @@
-// Owns a channel within one process, for tests: everything is checked and copied as on a wire, and anything can be made to go wrong on it.
+// Makes a channel within one process, for tests. Everything is checked and copied as on a network, and tests can make
+// anything on it go wrong.
 
 import type { NodeChannel } from '../../coordinator/executors/cluster/requests.js';
 import { PseudolabelError } from '../../src/errors.js';
@@ -20,7 +21,7 @@ import { decodeFrame, encodeMessage, type MessageTable } from '../../src/protoco
 
 export type Parcel<M> = { readonly message: M } | { readonly tag: BulkTag; readonly payload: Uint8Array<ArrayBuffer> };
 
-/** What arrives for what was sent; nothing, for what is lost for ever. */
+/** Returns what arrives for what was sent: nothing, if it is lost for ever. */
 export type Tap<M> = (parcel: Parcel<M>) => readonly Parcel<M>[];
 
 export interface Link {
@@ -28,9 +29,9 @@ export interface Link {
   readonly node: CoordinatorChannel;
   toNode: Tap<ToNode>;
   toCoordinator: Tap<ToCoordinator>;
-  /** Ends it as an unplugged cable would. */
+  /** Ends the channel as an unplugged cable would. */
   cut(): void;
-  /** Nothing gets through in either direction until release(). */
+  /** Stops all traffic in both directions until release(). */
   hold(): void;
   release(): void;
 }
@@ -76,7 +77,7 @@ class End<Out extends Message, In extends Message> implements Channel<Out, In> {
     this.schedule();
   }
 
-  /** Parcels arrive one in each turn of the event loop. */
+  /** One parcel arrives in each turn of the event loop. */
   schedule(): void {
     if (this.isScheduled) return;
     this.isScheduled = true;
@@ -103,14 +104,17 @@ const closed = (how: string): PseudolabelError =>
 
 type Table = typeof TO_NODE | typeof TO_COORDINATOR;
 
-/** Fails where a side of ours sends a message that is not what its schema says. */
+/** Fails if our side sends a message that does not fit its schema. */
 function checked<M extends Message>(table: Table, parcel: Parcel<M>): Parcel<M> {
   if (!('message' in parcel)) return parcel;
   const { schema } = (table as Record<string, { schema: { parse(value: unknown): unknown } }>)[parcel.message.kind]!;
   return { message: schema.parse(parcel.message) as M };
 }
 
-/** What arrives for what was sent. As a channel of frames does (src/protocol/framed-channel.ts), an end closes with what is no message. */
+/**
+ * Returns what arrives for what was sent. As in a channel of frames (src/protocol/framed-channel.ts), an end closes if
+ * it gets an invalid message.
+ */
 function passOn<In extends Message, Out extends Message>(
   table: Table,
   tap: Tap<In>,
@@ -133,7 +137,7 @@ function decoded<M extends Message>(table: Table, { message }: { readonly messag
   throw new Error('a message became an array');
 }
 
-/** Lets everything out. */
+/** A table that lets every message out. */
 const ANY = new Proxy({}, { get: () => ({ schema: undefined, limit: 2 ** 27, values: 2 ** 21 }) });
 
 export function memoryLink(): Link {

@@ -1,5 +1,5 @@
-// Owns a collective for tests: ranks that are objects in one process. What is sent is copied when both sides are there, as MPI may do at any
-// time between.
+// Makes a collective for tests, whose ranks are objects in one process. Data is copied when both sides are there. MPI
+// may do it at any time between.
 import type { Collective, Piece } from '../../src/collectives/collective.js';
 
 interface Sent {
@@ -7,7 +7,7 @@ interface Sent {
   readonly taken: () => void;
 }
 
-/** Messages between two ranks, in order: those that nobody has asked for, or requests for which nothing has come. */
+/** Messages between two ranks, in order: those that are not received yet, or requests for which nothing has come. */
 class Line {
   private readonly sent: Sent[] = [];
   private readonly wanted: Sent[] = [];
@@ -30,7 +30,7 @@ class Line {
   }
 }
 
-/** The collectives of so many ranks. */
+/** Returns the collectives of this number of ranks. */
 export function memoryRanks(size: number): Collective[] {
   const lines = Array.from({ length: size }, () => Array.from({ length: size }, () => new Line()));
   const line = (from: number, to: number): Line => lines[from]![to]!;
@@ -59,7 +59,8 @@ export function memoryRanks(size: number): Collective[] {
           others.map((r) => ({ rank: r, bytes: mine })),
           others.map((r, i) => ({ rank: r, bytes: bytesOf(found[i]!) })),
         );
-        // From the last rank to the first: an order that is not the tree's, and the same at all ranks.
+        // The order is from the last rank to the first. It differs from the order of the tree, and is the same at all
+        // ranks.
         const parts = [...found];
         parts.splice(rank, 0, values.slice());
         values.forEach((_, i) => {

@@ -1,4 +1,4 @@
-// Owns jobs of ranks for tests: all of them in this process, each with a local node of its own.
+// Makes jobs of ranks for tests. All ranks are in this process, and each has a local node of its own.
 import { MpiExecutor, type MpiOptions } from '../../coordinator/executors/mpi/mpi-executor.js';
 import { tell } from '../../src/protocol/mpi-messages.js';
 import { serveMpiRank } from '../../worker/mpi-rank.js';
@@ -9,9 +9,9 @@ import { memoryRanks } from './memory-collective.js';
 
 export interface Job {
   readonly ranks: MpiExecutor;
-  /** Of each rank. */
+  /** The node of each rank. */
   readonly nodes: readonly ThreadExecutor[];
-  /** As rank 0 ends a run. */
+  /** Ends the job as rank 0 ends a run. */
   end(): Promise<void>;
 }
 
@@ -57,6 +57,6 @@ export async function jobOf(
   return { ranks, nodes, end };
 }
 
-/** Ranks of so many workers. */
+/** Returns ranks with these numbers of workers. */
 export const of = (...workers: [number, ...number[]]) =>
   workers.map((each) => ({ workers: each })) as [Rank, ...Rank[]];

@@ -1,4 +1,4 @@
-// An executor without threads: every task is done where it is asked for, in order. What other executors compute has to be the same.
+// Makes an executor without threads. Every task is done at once, in order. Other executors must compute the same.
 
 import { createArena, floats, pseudoLabels as storedLabels } from '../../src/engine/arena.js';
 import { clipScale } from '../../src/engine/optimizer.js';

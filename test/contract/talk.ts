@@ -1,11 +1,11 @@
-// Owns what channels under test carry, the two ends of one, and who listens at them.
+// Defines what channels under test carry, the two ends of a channel, and a listener.
 import { afterEach, expect } from 'vitest';
 import { z } from 'zod';
 import type { PseudolabelError } from '../../src/errors.js';
 import type { BulkTag, Channel } from '../../src/protocol/channel.js';
 import type { MessageTable } from '../../src/protocol/codec.js';
 
-/** z.number() refuses what is not finite. */
+/** z.number() refuses values that are not finite. */
 const FLOAT = z.custom<number>((value) => typeof value === 'number');
 const SAY = z.strictObject({
   kind: z.literal('say'),
@@ -24,22 +24,22 @@ export const TALK: MessageTable<Talk> = {
   say: { schema: SAY, limit: 200_000 },
   short: { schema: SHORT, limit: 64 },
 };
-/** As TALK, but lets more through: what a peer of another mind may send. */
+/** Works like TALK, but lets more through: what a peer with other limits may send. */
 export const LOOSE_TALK: MessageTable<Talk> = {
   say: { schema: SAY, limit: 300_000 },
   short: { schema: SHORT, limit: 300_000 },
 };
 
 export interface ChannelPair {
-  /** Sends by LOOSE_TALK, receives by TALK, as does the other. */
+  /** Both ends send by LOOSE_TALK and receive by TALK. */
   readonly a: TalkChannel;
   readonly b: TalkChannel;
-  /** Breaks the connection without a word. */
+  /** Breaks the connection without a message. */
   cut(): void;
   end(): Promise<void>;
 }
 
-/** A function that opens pairs, each of which ends after the test that opened it. */
+/** Returns a function that opens pairs. Each pair ends after the test that opened it. */
 export function endedAfterEach(connect: () => Promise<ChannelPair>): () => Promise<ChannelPair> {
   const pairs: ChannelPair[] = [];
   afterEach(() => Promise.all(pairs.splice(0).map((pair) => pair.end())));
@@ -52,7 +52,7 @@ export function endedAfterEach(connect: () => Promise<ChannelPair>): () => Promi
 
 export type Heard = { readonly message: Talk } | { readonly tag: BulkTag; readonly payload: Uint8Array };
 
-/** Listens and keeps all that comes. */
+/** Listens, and keeps everything that comes. */
 export class Ear {
   readonly heard: Heard[] = [];
   readonly endings: PseudolabelError[] = [];
@@ -98,7 +98,7 @@ export const tagOf = (step: number, offset = 0): BulkTag => ({ kind: 7, step, in
 export const pattern = (length: number, seed: number) =>
   Uint8Array.from({ length }, (_, i) => (i * 31 + seed * 17 + (i >> 8)) & 255);
 
-/** With bytes as text, which is compared at once where arrays take seconds. */
+/** Returns what was heard, with bytes as text. Comparing text is fast, and comparing arrays takes seconds. */
 export function readable(heard: readonly Heard[]): unknown {
   const hex = (bytes: Uint8Array) => `${bytes.constructor.name} ${Buffer.from(bytes).toString('hex')}`;
   return heard.map((one) => {

@@ -1,4 +1,5 @@
-// The contract of an executor whose workers hold tensor shards, to be run on every implementation, beside that of all executors.
+// Tests the contract of an executor whose workers hold tensor shards, for every implementation. It comes on top of the
+// contract of all executors.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { layoutOf } from '../../src/models/dense/model.js';
 import type { Executor, TrainingState } from '../../src/training/executor.js';
@@ -8,7 +9,7 @@ import { AUTOENCODER, initialOf, MODEL, SHAPE, tensorStep, trainTensorParallel }
 import { losing } from './losing.js';
 import { oneThreadExecutor } from './one-thread-executor.js';
 
-/** seeds: as for all nodes. */
+/** seeds: as in describeExecutor(). */
 export function describeTensorExecutor(
   name: string,
   create: () => Promise<ExecutorUnderTest>,

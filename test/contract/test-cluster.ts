@@ -1,4 +1,5 @@
-// Owns clusters for tests: a coordinator's node and nodes that joined it, all in this process, with links on which anything can go wrong.
+// Makes clusters for tests: a coordinator's node and nodes that have joined it, all in this process, with links on
+// which anything can go wrong.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClusterExecutor, type ClusterOptions } from '../../coordinator/executors/cluster/cluster-executor.js';
 import type { FingerprintOf } from '../../src/models/fingerprint.js';
@@ -12,30 +13,30 @@ import { type Link, memoryLink } from './memory-channel.js';
 export interface TestNode {
   readonly link: Link;
   readonly ended: Promise<Ending>;
-  /** Its node, once it has been welcomed. */
+  /** The node's executor, once it has been welcomed. */
   readonly node: Promise<ThreadExecutor>;
   leave(): void;
 }
 
 export interface TestCluster {
   readonly cluster: ClusterExecutor;
-  /** Of its deadlines: it stands still until it is moved, and so nobody misses one. */
+  /** The clock of the deadlines. It stands still until a test moves it, so nobody misses a deadline. */
   readonly clock: ManualClock;
   readonly local: ThreadExecutor;
   readonly nodes: TestNode[];
-  /** Names of nodes that joined and left, as '+name' and '-name CODE', and of those refused, as '!name CODE'. */
+  /** The nodes that joined and left, as '+name' and '-name CODE', and those that were refused, as '!name CODE'. */
   readonly log: string[];
-  /** Adds a node of so many workers; it has joined when this resolves. */
+  /** Adds a node with this number of workers. It has joined when this resolves. */
   join(workers: number, options?: Partial<{ name: string; fingerprintOf: FingerprintOf }>): Promise<TestNode>;
 }
 
 export interface TestClusterOptions extends Partial<Omit<ClusterOptions, 'listener'>> {
-  /** Threads of the coordinator, and of each node. */
+  /** The number of threads of the coordinator, and those of each node. */
   readonly local: number;
   readonly remotes: readonly number[];
 }
 
-/** More than a step can take to compute, on any machine; and deadlines that it does not reach. */
+/** More milliseconds than a step can take on any machine; and deadlines that no step reaches. */
 export const A_LONG_TIME = 1e6;
 export const ENDLESS = { least: 1e12, most: 1e12 };
 
@@ -95,7 +96,7 @@ export async function testCluster(
   return { cluster, clock, local, nodes, log, join };
 }
 
-/** Resolves when the node is given its next task; after 100 ms at the latest, since it may have nothing to do. */
+/** Resolves when the node is given its next task, or after 100 ms, because it may have nothing to do. */
 export async function atWork(node: ThreadExecutor): Promise<void> {
   type Methods = Record<string, (...args: unknown[]) => unknown>;
   const spied = [

@@ -1,4 +1,5 @@
-// Owns the node of a cluster that something happens to: how it joins, how often one trains for it, and that it is gone afterwards.
+// Makes something happen to a node of a cluster: the node joins, the cluster trains for a while, and the node is gone
+// afterwards.
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, vi } from 'vitest';
 import { BOUNDS } from '../../coordinator/executors/cluster/deadlines.js';
@@ -7,8 +8,9 @@ import { until } from './faults.js';
 import type { TestCluster, TestNode } from './test-cluster.js';
 
 /**
- * From here on, shards go to members in proportion to their workers, also before the tests of a file begin: what was said in a run may be their
- * cases. By measured speeds, a member that a busy machine has slowed down once is given none, or others, for hundreds of steps.
+ * Shares shards among members in proportion to their workers from now on. It also works before the tests of a file
+ * begin, because the names of cases may come from a run. With measured speeds, a member that a busy machine has slowed
+ * down once gets no shards, or other ones, for hundreds of steps.
  */
 export function shareByWorkers(): void {
   vi.spyOn(Speed.prototype, 'rowsPerMillisecond', 'get').mockReturnValue(undefined);
@@ -17,13 +19,16 @@ export function shareByWorkers(): void {
   });
 }
 
-/** Runs with one node besides the coordinator, to which something happens. Returns who came, went and was refused. */
+/**
+ * Runs a test with one node besides the coordinator, to which something happens. Returns which nodes came, left and
+ * were refused.
+ */
 export async function withVictim(on: TestCluster, test: (victim: TestNode) => Promise<void>): Promise<string[]> {
   const before = on.log.length;
   const victim = await on.join(1);
   try {
     await test(victim);
-    // That nodes make a run slower depends on the machine; who came and went does not.
+    // Whether nodes make a run slower depends on the machine, so those lines are left out.
     return on.log.slice(before).filter((line) => /^[+!-]/.test(line));
   } finally {
     victim.link.release();
@@ -33,7 +38,7 @@ export async function withVictim(on: TestCluster, test: (victim: TestNode) => Pr
   }
 }
 
-/** Trains, again and again until something has happened. */
+/** Trains repeatedly until something has happened. */
 export async function trainUntil(
   on: TestCluster,
   happened: Promise<void>,
@@ -49,7 +54,10 @@ export async function trainUntil(
   }
 }
 
-/** Nothing comes through until the victim, the only node, has missed its deadline; then all of it. Something has been asked of it, or will be. */
+/**
+ * Stops all traffic until the victim, the only node, has missed its deadline, and then lets it through. The victim has
+ * been asked for something, or will be.
+ */
 export async function stall({ cluster, clock }: TestCluster, { link }: TestNode): Promise<void> {
   link.hold();
   do {

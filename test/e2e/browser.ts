@@ -1,4 +1,4 @@
-// Owns the browser of tests: a real Chromium, that of the system, which Debian's package brings and root may install.
+// Opens a browser for tests: the Chromium of the system, which comes with Debian's package. Root may install it.
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,10 +10,13 @@ const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/goog
 const OPEN_DEADLINE_MS = DEADLINE_MS + 100_000;
 const WHY_SKIPPED = 'no Chromium here, and it could not be installed with apt-get as root';
 
-/** Where screenshots go; git ignores it. */
+/** The folder of screenshots. Git ignores it. */
 const ARTEFACTS = fileURLToPath(new URL('../../test-artefacts', import.meta.url));
 
-/** One for the tests of the file. What it returns gives it to a test, or skips the test where there is none and none can be installed. */
+/**
+ * Opens one browser for the tests of the file. Returns a function that gives the browser to a test, or skips the test
+ * if there is none and none can be installed.
+ */
 export function browserOfFile(): (skip: TestContext['skip']) => Browser {
   let browser: Browser | undefined;
   beforeAll(async () => {
@@ -26,7 +29,7 @@ export function browserOfFile(): (skip: TestContext['skip']) => Browser {
 async function openBrowser(): Promise<Browser | undefined> {
   const executablePath = PLACES.find((path) => existsSync(path)) ?? installed();
   if (executablePath === undefined) return undefined;
-  // Chromium's sandbox refuses to run as root; what the tests open is our own.
+  // Chromium's sandbox refuses to run as root. The tests only open our own pages.
   return chromium.launch({ executablePath, chromiumSandbox: process.getuid?.() !== 0 });
 }
 

@@ -1,5 +1,6 @@
-// Owns runs over several machines as an operator starts them: one process a coordinator and one a worker, on loopback, with a data set that
-// is small enough for a run of a second or two. Whatever a test has started is ended when it is over, each by its own process id.
+// Runs several machines as an operator starts them: one process for a coordinator and one for each worker, on loopback.
+// The data set is so small that a run takes a second or two. Every process that a test has started is ended after the
+// test, by its own process id.
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -18,7 +19,10 @@ const SETS = [
 ] as const;
 
 export const SHARDS = 8;
-/** Data parallel, a gradient of two frames; labels that are stored and made again; unlabelled rows count from step 17 on. */
+/**
+ * A data-parallel run. A gradient takes two frames; labels are stored and made again; unlabelled rows count from step
+ * 17 on.
+ */
 export const SMALL = [
   ...['--scenario', 'pl', '--strategy', 'data', '--quick', '--labels-per-class', '3', '--hidden', '340'],
   ...['--refresh', '4', '--threshold', '0'],
@@ -37,13 +41,13 @@ export const SMALL = [
 ];
 
 export interface Coordinator extends Running {
-  /** Where nodes join. */
+  /** The address at which nodes join. */
   readonly address: string;
-  /** What its join line says behind `pseudolabel`. */
+  /** The words of its join line after `pseudolabel`. */
   readonly joinWith: readonly string[];
 }
 
-/** Sends a process a signal when a frame comes by, and lets the frame pass. */
+/** Sends a signal to a process when a frame passes, and lets the frame pass. */
 export const signalling =
   ({ child }: Running, signal: NodeJS.Signals): Change =>
   (passing) => {
@@ -68,14 +72,20 @@ export class Operator {
     return join(this.root, name);
   }
 
-  /** A run on threads alone, to its end. @returns the SHA-256 of its weights */
+  /**
+   * Trains a run on threads alone, to its end.
+   * @returns the SHA-256 of its weights
+   */
   async alone(name: string, flags: readonly string[] = SMALL): Promise<string> {
     const { exit, stderr } = await this.start(['train', '--data', this.data, '--out', this.out(name), ...flags]).ended;
     if (exit !== 0) throw new Error(`the run without nodes ended with ${exit}:\n${stderr}`);
     return this.sha(name);
   }
 
-  /** Starts a run that nodes can join. Resolves when it says how. `name`: its run directory; undefined where the flags resume one. */
+  /**
+   * Starts a run that nodes can join. Resolves when it says how. `name`: its run directory; undefined if the flags
+   * resume a run.
+   */
   async coordinator(
     name: string | undefined,
     flags: readonly string[] = SMALL,
@@ -113,12 +123,12 @@ export class Operator {
     return running;
   }
 
-  /** What every process has said, for a test that failed. */
+  /** Returns the output of every process, for a test that failed. */
   account(): string {
     return this.running.map(({ what, child, said }) => `--- ${child.pid} ${what}\n${said()}`).join('\n');
   }
 
-  /** Ends what still goes on: also a process that stands still ends by this signal. */
+  /** Ends all processes that still run. This signal also ends a suspended process. */
   async endAll(): Promise<void> {
     for (const wire of this.wires.splice(0)) wire.close();
     const running = this.running.splice(0);
@@ -127,7 +137,7 @@ export class Operator {
   }
 }
 
-/** One for the tests of a file. */
+/** Makes one operator for the tests of a file. */
 export function operatorOfFile(): Operator {
   const operator = new Operator();
   beforeAll(async () => {
@@ -142,7 +152,7 @@ export function operatorOfFile(): Operator {
   return operator;
 }
 
-/** The beginning of MNIST. */
+/** Writes the first images of MNIST. */
 async function writeData(folder: string): Promise<void> {
   await mkdir(folder);
   for (const [set, count] of SETS) {

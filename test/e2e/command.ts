@@ -1,4 +1,4 @@
-// Runs the command line as a user does: the launcher, in a process of its own, with nothing but pipes around it.
+// Runs the command line as a user does: the launcher, in a process of its own, with pipes for its input and output.
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,16 +14,18 @@ export interface Ended {
 
 export interface Running {
   readonly child: ChildProcess;
-  /** Resolves with the first line of stderr that has the text, or with the so-manyeth. Rejects when the command ends before. */
+  /**
+   * Resolves with the nth line of stderr that has the text, by default the first. Rejects if the command ends before.
+   */
   says(text: string, times?: number): Promise<string>;
-  /** Its stderr so far. */
+  /** Returns its stderr so far. */
   said(): string;
   readonly ended: Promise<Ended>;
 }
 
 const LAUNCHER = fileURLToPath(new URL('../../scripts/pseudolabel.mjs', import.meta.url));
 
-/** How a process is started: here, or on another host. */
+/** Starts a process, here or on another host. */
 export type Spawn = (program: string, args: readonly string[], options: SpawnOptions) => ChildProcess;
 
 export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, by: Spawn = spawn): Running {
@@ -39,7 +41,7 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, by: 
       for (const look of watchers) look();
     });
   }
-  // A test that waits in vain tells what it saw.
+  // A test that waits in vain shows the output.
   TestRunner.getCurrentTest<RunnerTestCase | undefined>()?.context.onTestFailed(() => {
     console.error(`exit code ${child.exitCode}: pseudolabel ${args.join(' ')}\n${written.stderr}`);
   });
@@ -65,13 +67,16 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, by: 
 
 const CLI = fileURLToPath(new URL('../../dist/coordinator/cli.js', import.meta.url));
 
-/** Starts the command line in exactly that environment, which the launcher would make that of a run. */
+/** Starts the command line in exactly this environment. The launcher would turn it into that of a run. */
 export const withoutLauncher: Spawn = (program, [, ...args], options) => spawn(program, [CLI, ...args], options);
 
-/** The arguments of the line by which a node joins, which a coordinator has said. */
+/** Returns the arguments in a coordinator's line about how a node joins. */
 export const joinArgsIn = (line: string): string[] => / (worker .*)$/.exec(line)![1]!.split(' ');
 
-/** As Ctrl-C does, also where the command stands still in a step of --stall-worker: a run that waits there cannot end before. */
+/**
+ * Interrupts a command as Ctrl-C does. It also continues a command that is stalled in a step of --stall-worker, because
+ * such a run could not end before.
+ */
 export function interrupt(child: Pick<ChildProcess, 'kill'>, signal: 'SIGINT' | 'SIGTERM' = 'SIGINT'): void {
   child.kill(signal);
   child.kill('SIGCONT');
@@ -79,7 +84,7 @@ export function interrupt(child: Pick<ChildProcess, 'kill'>, signal: 'SIGINT' | 
 
 export const pseudolabel = (...args: string[]): Promise<Ended> => start(args).ended;
 
-/** That it ended so, with an error of this code and a fix, and without a stack or an escape sequence. */
+/** Expects that the command ended with an error of this code and a fix, without a stack or an escape sequence. */
 export function expectError({ exit, stderr, stdout }: Ended, code: string, exitCode = 2): void {
   expect(stderr).toMatch(new RegExp(`^error ${code}: .+\n {2}fix: .+`, 'm'));
   expect(stderr).not.toMatch(/^\s+at /m);

@@ -1,12 +1,12 @@
-// Owns pages of the dashboard as somebody who watches a run sees them: where they are, what they show, and what their console says.
+// Opens pages of the dashboard as a user sees them: their address, what they show, and what their console says.
 import type { Browser, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import type { Running } from './command.js';
 
-/** A machine that is busy with other things takes its time. */
+/** The patience of a test, because the machine may be busy. */
 export const PATIENCE = { timeout: 120_000, interval: 100 };
 
-/** Where a command says that its dashboard is. */
+/** Returns the address of the dashboard that a command prints. */
 export async function urlOf({ child, says }: Running): Promise<string> {
   let text = '';
   child.stderr!.on('data', (part: string) => {
@@ -17,7 +17,10 @@ export async function urlOf({ child, says }: Running): Promise<string> {
   return /dashboard: (http:\S+)/.exec(text)![1]!;
 }
 
-/** A page, and what its console says; that a server is gone for a while is the browser's own remark. */
+/**
+ * Opens a page, and collects what its console says. The browser's own messages about a server that is away for a while
+ * are left out.
+ */
 export async function open(
   browser: Browser,
   url: string,

@@ -1,4 +1,4 @@
-// A rank of a job: does the work of the collectives' contract over MPI and prints what it found.
+// Runs as a rank of a job: does the work of the contract of collectives over MPI and prints what it found.
 
 import { openMpi } from '../../dist/src/collectives/mpi.js';
 import { work } from '../contract/collective-work.mjs';

@@ -1,4 +1,4 @@
-// Runs jobs of several processes on this machine, where Open MPI is installed or can be.
+// Runs jobs of several processes on this machine, if Open MPI is installed or can be.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,12 +13,15 @@ const isThere = (): boolean => spawnSync('mpirun', ['--version'], { stdio: 'igno
 
 export const hasMpi = (): boolean => isThere() || (install('openmpi-bin') && isThere());
 
-/** The command line of so many ranks, more than there are cores perhaps. Each line says which rank wrote it. */
+/**
+ * Returns the command line of this number of ranks, even if there are fewer cores. Each line of output says which rank
+ * wrote it.
+ */
 export function mpirun(ranks: number): string[] {
   return ['mpirun', '--oversubscribe', '--tag-output', '-np', `${ranks}`];
 }
 
-/** mpirun asks root twice. */
+/** mpirun asks root twice, so there are two variables. */
 export const env = (): NodeJS.ProcessEnv => ({
   ...process.env,
   OMPI_ALLOW_RUN_AS_ROOT: '1',
@@ -36,7 +39,7 @@ export function startBy(before: readonly string[], args: readonly string[]): Run
 /** The command line of a run that takes a second or two. */
 export type Options = (scenario: string, steps: number, out: string) => string[];
 
-/** Runs on images that this puts into the folder. */
+/** Puts images into the folder, and returns the options of runs on them. */
 export async function smallRuns(folder: string): Promise<Options> {
   const data = join(folder, 'data');
   await mkdir(data);
@@ -48,7 +51,7 @@ export async function smallRuns(folder: string): Promise<Options> {
   };
 }
 
-/** Images of four classes: noise over a bright quarter each. */
+/** Writes images of four classes: noise over one bright quarter each. */
 async function writeImages(folder: string, name: string, count: number): Promise<void> {
   const stream = new Stream(keyOf(name.length, 'split', 9));
   const labels = Uint8Array.from({ length: count }, (_, i) => i % 4);

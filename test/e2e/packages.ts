@@ -1,15 +1,15 @@
-// Installs Debian packages that tests want and root may install.
+// Installs Debian packages that tests need, if it runs as root.
 import { spawnSync } from 'node:child_process';
 
 const UPDATE_DEADLINE_MS = 60_000;
 const INSTALL_DEADLINE_MS = 240_000;
-/** Of a hook that installs. */
+/** The deadline of a hook that installs. */
 export const DEADLINE_MS = UPDATE_DEADLINE_MS + INSTALL_DEADLINE_MS;
 
-/** Several test files may be at it: one after another. */
+/** The lock by which several test files install one after another. */
 const ONE_AT_A_TIME = ['/tmp/pseudolabel-test-apt.lock', 'apt-get'];
 
-/** Whether it could be tried. */
+/** Installs a package. Returns whether it could be tried. */
 export function install(name: string): boolean {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };

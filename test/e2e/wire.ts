@@ -1,5 +1,6 @@
-// Owns what stands between a worker and its coordinator on real sockets and reads each frame that passes, so that a test can do something
-// at the nth message of a kind, however fast the machine is. For plain WebSockets, whose masks are zero here.
+// Stands between a worker and its coordinator on real sockets and reads each frame that passes. So a test can do
+// something at the nth message of a kind, on a machine of any speed. It works for plain WebSockets, whose masks are
+// zero here.
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { BULK_KINDS } from '../../src/protocol/cluster-messages.js';
@@ -8,20 +9,20 @@ import { parseAddress } from '../../worker/address.js';
 /** A frame of the protocol, as it was sent. */
 export interface Passing {
   readonly to: 'worker' | 'coordinator';
-  /** Of the message, or of the long array. */
+  /** The kind of the message, or of the long array. */
   readonly kind: string;
   readonly head: Buffer;
   readonly body: Buffer;
 }
 
-/** The so-manyeth frame of a kind, of those that pass from now on. */
+/** A place in the traffic: the nth frame of a kind, of those that pass from now on. */
 export interface Place {
   readonly to: Passing['to'];
   readonly kind: string;
   readonly nth: number;
 }
 
-/** What is passed on in place of a frame. */
+/** Returns what is passed on instead of a frame. */
 export type Change = (passing: Passing) => Buffer;
 
 export const unchanged: Change = ({ head, body }) => Buffer.concat([head, body]);
@@ -36,8 +37,9 @@ export class Wire {
   ) {}
 
   /**
+   * Opens a wire.
    * @param coordinator its address, as its join line says
-   * @param latency of what passes to it, in ms
+   * @param latency delay of what passes to the coordinator, in ms
    */
   static async to(coordinator: string, latency = 0): Promise<Wire> {
     const { host, port } = parseAddress(coordinator);
@@ -52,12 +54,15 @@ export class Wire {
     return wire;
   }
 
-  /** What a worker connects to. */
+  /** The address that a worker connects to. */
   get address(): string {
     return `ws://127.0.0.1:${(this.server.address() as { port: number }).port}`;
   }
 
-  /** Resolves when the frame at the place has been passed on as `change` says, which is called when it is there. */
+  /**
+   * Resolves when the frame at the place has been passed on. `change` is called when it is there, and says what is
+   * passed on.
+   */
   at({ to, kind, nth }: Place, change: Change = unchanged): Promise<void> {
     return new Promise((resolve) => {
       let seen = 0;
@@ -71,12 +76,12 @@ export class Wire {
     });
   }
 
-  /** What was to be done at places that have not been reached is not done. */
+  /** Forgets what was to be done at places that have not been reached. */
   forget(): void {
     this.taps.clear();
   }
 
-  /** Ends all connections, behind what has been passed on. */
+  /** Ends all connections, after what has been passed on. */
   cut(): void {
     for (const socket of this.sockets) socket.destroySoon();
   }
@@ -115,7 +120,7 @@ export class Wire {
   }
 }
 
-/** As docs/protocol.md has it. */
+/** Returns the kind of a frame (docs/protocol.md). */
 function kindOf(head: Buffer): string {
   const isMessage = head[0] === 1;
   return isMessage ? head.toString('latin1', 8) : BULK_KINDS[head.readUInt16LE(2)]!;
@@ -124,13 +129,13 @@ function kindOf(head: Buffer): string {
 interface Fragment {
   readonly bytes: Buffer;
   readonly payload: Buffer;
-  /** No part of a message: HTTP, a ping, a close. */
+  /** True for what is not a part of a message: HTTP, a ping, a close. */
   readonly isControl: boolean;
 }
 
 const END_OF_HTTP = '\r\n\r\n';
 
-/** Cuts one direction of a connection into fragments of WebSocket messages (RFC 6455, section 5.2). */
+/** Splits one direction of a connection into fragments of WebSocket messages (RFC 6455, section 5.2). */
 class Fragments {
   private rest: Buffer = Buffer.alloc(0);
   private isUpgraded = false;

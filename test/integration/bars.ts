@@ -1,7 +1,10 @@
-// Owns a small data set that a program may have, and the options of a run on it that takes a moment.
+// Makes a small data set as a program may have it, and the options of a short run on it.
 import { type Dataset, datasetFromArrays, type TrainOptions } from '../../coordinator/library.js';
 
-/** Images of 8 x 8: bars, upright in class 0 and flat in class 1. A tenth is labelled. */
+/**
+ * Makes images of 8 x 8 pixels with bars: vertical ones in class 0, horizontal ones in class 1. A tenth of them is
+ * labelled.
+ */
 export function bars(count: number, known: (i: number) => boolean) {
   const images = new Uint8Array(count * 64);
   for (let i = 0; i < count; i++)

@@ -1,4 +1,4 @@
-// Owns the files of docs/cluster/ as their readers see them: units of systemd by sections, and manifests of Kubernetes as objects.
+// Reads the files of docs/cluster/: units of systemd by sections, and manifests of Kubernetes as objects.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ export const FOLDER = join(ROOT, 'docs', 'cluster');
 export const read = (...path: string[]): string => readFileSync(join(...path), 'utf8');
 export const exists = (program: string): boolean => spawnSync(program, ['--help']).error === undefined;
 
-/** Sections of a unit: each key with its values, in order. Throws for a line that is none of what a unit has. */
+/** Reads the sections of a unit: each key with its values, in order. Throws for a line that a unit must not have. */
 export function unit(name: string): Record<string, Record<string, string[]>> {
   const sections: Record<string, Record<string, string[]>> = {};
   let section: Record<string, string[]> = {};
@@ -61,7 +61,7 @@ export interface Manifest {
   };
 }
 
-/** By YAML 1.1, as Kubernetes reads it. */
+/** Reads manifests by YAML 1.1, as Kubernetes does. */
 export function manifestsIn(name: string): unknown[] {
   return parseAllDocuments(read(FOLDER, 'kubernetes', name), { version: '1.1' }).map((document) => {
     expect(document.errors.concat(document.warnings)).toEqual([]);

@@ -1,4 +1,4 @@
-// The gradient that a network of layers writes to its gradient buffer, without dropout.
+// Computes the gradient that a network of layers writes to its gradient buffer, without dropout.
 import type { Dataset } from '../../src/data/dataset.js';
 import { createArena, floats } from '../../src/engine/arena.js';
 import { loadKernel } from '../../src/engine/kernel/kernel.js';
@@ -9,7 +9,7 @@ import { withLayers } from '../../src/models/layers/topology.js';
 
 const ROWS = 8;
 
-/** The same model without dropout. */
+/** Returns the same model without dropout. */
 export const still = (model: LayersModel): LayersModel => ({
   ...model,
   topology: withLayers(model.topology, (each) =>
@@ -17,7 +17,7 @@ export const still = (model: LayersModel): LayersModel => ({
   ),
 });
 
-/** Of the mean loss over the first `count` images. */
+/** Returns the gradient of the mean loss over the first `count` images. */
 export async function gradientOf(
   given: LayersModel,
   parameterCount: Float32Array,

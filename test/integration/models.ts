@@ -1,4 +1,4 @@
-// Owns saved models for tests: what is saved, and how a model.json is changed.
+// Makes saved models for tests, and changes a model.json.
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -8,7 +8,7 @@ import type { Objective } from '../../src/models/objective.js';
 
 export const meta = { rows: 3, columns: 4, classes: 3, classNames: ['2', '3', 'x'], data: 'mine' };
 
-/** A model with biases that are not 0. */
+/** Makes a model with biases that are not 0. */
 export function made(
   objective: Objective,
   widths: readonly number[],

@@ -1,5 +1,5 @@
-// THE ORACLE, and an example: the whole method in one thread, with src/ alone. Every run, on however many threads or machines, ends on the
-// same bits for the same seed, stages, images and number of shards.
+// The oracle, and an example: it runs the whole method in one thread, with src/ alone. Every run, on any number of
+// threads or machines, must end with the same bits for the same seed, stages, images and number of shards.
 
 import type { Images } from '../../src/data/images.js';
 import { labelledBatch } from '../../src/data/sampling.js';
@@ -36,7 +36,7 @@ export interface Problem {
   readonly labelled: LabelledRows;
 }
 
-/** Returns the parameters that the last stage ends on. */
+/** Returns the parameters at the end of the last stage. */
 export function trainInOneThread({ seed, stages, shape, unlabelled, labelled }: Problem): Float32Array {
   const arena = createArena(shape, { unlabelled, evaluation: NO_IMAGES });
   const engine = createEngine(arena);
@@ -104,7 +104,7 @@ function countsOf(labels: Uint16Array, classes: number): number[] {
   return Array.from({ length: classes }, (_, c) => labels.filter((label) => label === c).length);
 }
 
-/** Nothing while alpha(t) is 0, but for a survey. A reconstruction has no labels, and a factor of 1. */
+/** Returns nothing while alpha(t) is 0, except for a survey. A reconstruction has no labels, and a factor of 1. */
 function unlabelledRows(
   stage: Stage,
   step: number,

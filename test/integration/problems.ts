@@ -1,4 +1,4 @@
-// Owns small problems on real MNIST: the plans of training that the tests compare runs on.
+// Defines small problems on real MNIST: the plans of training on which tests compare runs.
 
 import { LabelledSet } from '../../coordinator/labelled-set.js';
 import type { Training } from '../../coordinator/train.js';
@@ -86,7 +86,7 @@ export interface Setting {
   readonly training: Training;
 }
 
-/** A plan on the first images of MNIST, three labelled ones of each class. */
+/** Makes a plan on the first images of MNIST, with three labelled images of each class. */
 export async function settingOf(stages: readonly Stage[], workspaces: number): Promise<Setting> {
   const mnist = await dataset;
   const { train } = mnist;

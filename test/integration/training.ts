@@ -1,4 +1,4 @@
-// Owns what tests of training have in common: the plans, a node's content, an observer, and the training itself.
+// Defines what tests of training have in common: the plans, a node's content, an observer, and the training itself.
 
 import type { Dispatcher } from '../../coordinator/dispatcher.js';
 import { type Observer, type Position, type Training, train } from '../../coordinator/train.js';
@@ -14,7 +14,7 @@ export const contentOf = ({ shape, unlabelled }: Problem): ThreadExecutorOptions
   return { shape, images: { unlabelled, evaluation: NO_IMAGES } };
 };
 
-/** Does nothing but what is given. */
+/** Returns an observer that only does what is given. */
 export function listener(part: Partial<Observer> = {}): Observer {
   const nothing = () => undefined;
   return {
@@ -27,7 +27,7 @@ export function listener(part: Partial<Observer> = {}): Observer {
   };
 }
 
-/** The parameters that the last stage ends on. */
+/** Returns the parameters at the end of the last stage. */
 export async function trained(training: Training, dispatcher: Dispatcher, observer = listener(), resumed?: Position) {
   await train(training, dispatcher, observer, resumed);
   return (await dispatcher.read(training.stages.at(-1)!.model)).parameters;

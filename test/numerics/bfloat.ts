@@ -1,4 +1,5 @@
-// Owns a plain statement of bfloat16: the nearest one to a number, found among its two neighbours, and matrices of it.
+// Defines bfloat16 in the plainest way: the value nearest to a number, found among its two neighbours, and matrices of
+// such values.
 
 const pattern = new DataView(new ArrayBuffer(4));
 
@@ -12,7 +13,10 @@ export function bitsOf(value: number): number {
   return pattern.getUint32(0);
 }
 
-/** A float's nearest bfloat16, ties to the one whose last bit is 0; what would come after the largest counts as 2^128. */
+/**
+ * Returns a float's nearest bfloat16. A tie goes to the one whose last bit is 0. The value after the largest counts as
+ * 2^128.
+ */
 export function nearest(value: number): number {
   if (!Number.isFinite(value)) return value;
   const upper = bitsOf(value) >>> 16;
@@ -23,7 +27,7 @@ export function nearest(value: number): number {
   return toBelow < toAbove ? below : above;
 }
 
-/** As bfloat16 lies in memory. Values that are no bfloat16 are cut. */
+/** Returns values as bfloat16 in memory. Other values are truncated. */
 export const halvesOf = (values: ArrayLike<number>): Uint16Array =>
   Uint16Array.from(values, (value) => bitsOf(value) >>> 16);
 

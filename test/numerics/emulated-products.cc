@@ -1,5 +1,5 @@
-// One product by the library, or both passes of a convolution, for a processor that is emulated: reads sizes and operands from its input, writes
-// what comes of them.
+// Computes one product by the library, or both passes of a convolution, for a processor that is emulated. It reads sizes
+// and operands from its input, and writes the results.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>

@@ -1,4 +1,5 @@
-// Owns the library of products and convolutions for arm64, compiled and emulated where this machine has the tools (Debian: g++-aarch64-linux-gnu, qemu-user).
+// Compiles and emulates the library of products and convolutions for arm64, if this machine has the tools (Debian:
+// g++-aarch64-linux-gnu, qemu-user).
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,12 +11,12 @@ import { plainProducts } from './plain-products.js';
 const COMPILER = 'aarch64-linux-gnu-g++';
 const EMULATOR = ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu'] as const;
 
-/** Why there is none here; undefined: there is. */
+/** The tool that is missing here; undefined if none is. */
 export const whyNoArm64: string | undefined = [COMPILER, EMULATOR[0]].find(
   (tool) => spawnSync(tool, ['--version']).status !== 0,
 );
 
-/** Compiles it into a folder. Returns the program. */
+/** Compiles the library into a folder. Returns the program. */
 export function compileForArm64(folder: string): string {
   const program = join(folder, 'products-arm64');
   const sources = fileURLToPath(new URL('../../src/engine/native', import.meta.url));
@@ -28,7 +29,7 @@ export function compileForArm64(folder: string): string {
   return program;
 }
 
-/** Every product in a process of the emulator. */
+/** Computes every product in a process of the emulator. */
 export function emulatedProducts(memory: WebAssembly.Memory, program: string): NativeProducts {
   const floats = new Float32Array(memory.buffer);
   const [name, ...args] = EMULATOR;
@@ -46,7 +47,7 @@ export function emulatedProducts(memory: WebAssembly.Memory, program: string): N
   };
 }
 
-/** Both passes of a convolution in a process of the emulator, which is started by the second. */
+/** Computes both passes of a convolution in a process of the emulator. The second pass starts the process. */
 export function emulatedConvolution(
   memory: WebAssembly.Memory,
   program: string,

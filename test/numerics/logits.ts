@@ -1,11 +1,11 @@
-// Owns logits of the output layer for tests: how they lie, how wide they are, and their softmax in double precision.
+// Makes logits of the output layer for tests: their layout, their size, and their softmax in double precision.
 import fc from 'fast-check';
 import { expect } from 'vitest';
 
 /** The smallest number of rows that the kernel takes. */
 export const ROWS = 8;
 
-/** One column of logits a row. */
+/** One column of logits for each row. */
 export type Logits = readonly (readonly number[])[];
 
 /** Lays columns out as [classes, rows], as the kernel reads them. */
@@ -33,13 +33,13 @@ export const logSumExp = (logits: readonly number[]): number => {
 export const float = (largest: number) =>
   fc.double({ min: -largest, max: largest, noNaN: true }).map((value) => Math.fround(value));
 
-/** Eight rows of ten logits, of the size of one of these numbers. */
+/** Generates eight rows of ten logits, up to the size of one of these numbers. */
 export const wideLogits = fc
   .constantFrom(0.01, 1, 10, 80, 1000)
   .chain((largest) =>
     fc.array(fc.array(float(largest), { minLength: 10, maxLength: 10 }), { minLength: ROWS, maxLength: ROWS }),
   );
-/** Relative to the expected value, but not to one below `floor`. */
+/** Compares relative to the expected value, or to `floor` if that is larger. */
 export function expectClose(found: number, expected: number, tolerance: number, floor: number): void {
   const error = Math.abs(found - expected) / Math.max(Math.abs(expected), floor);
   if (!(error <= tolerance)) expect.fail(`${found} is not ${expected}: an error of ${error}`);

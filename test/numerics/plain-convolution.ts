@@ -1,4 +1,4 @@
-// Owns the reference of the library's convolutions: their definition as plain loops, which know neither vectors nor lists.
+// The reference of the library's convolutions: their definition as plain loops, without vectors or lists.
 import {
   type BackwardPlaces,
   type ConvolutionShape,
@@ -23,7 +23,7 @@ export function plainConvolution(memory: WebAssembly.Memory, of: ConvolutionShap
   const eachOfWindow = (use: (k: number, offset: number) => void): void => {
     for (let k = 0; k < window; k++) use(k, Math.floor(k / run) * line + (k % run));
   };
-  /** Calls use(output, place of it in its images, y, x) for all outputs but for their filters. */
+  /** Calls use(output, place of it in its images, y, x) for all outputs, without their filters. */
   const eachOutput = (images: number, use: (output: number, n: number, y: number, x: number) => void): void => {
     for (let n = 0; n < images; n++)
       for (let y = 0; y < outputHeight(of); y++)
@@ -112,6 +112,6 @@ export function plainConvolution(memory: WebAssembly.Memory, of: ConvolutionShap
   };
 }
 
-/** Every step-th pixel of a line from the first on, then from the second on, and so forth. */
+/** Returns every step-th pixel of a line from the first on, then from the second on, and so forth. */
 const inTurns = (width: number, step: number): number[] =>
   Array.from({ length: width }, (_, x) => x).sort((a, b) => (a % step) - (b % step) || a - b);

@@ -1,4 +1,4 @@
-// Owns the reference of the library of products: its definition as plain loops, which know neither vectors nor lists.
+// The reference of the library of products: its definition as plain loops, without vectors or lists.
 import type { NativeProducts, Strided } from '../../src/engine/native/native.js';
 import { plainConvolution } from './plain-convolution.js';
 
@@ -26,7 +26,7 @@ export function plainProducts(memory: WebAssembly.Memory): NativeProducts {
           return [cosines[place]!, rows[place]!] as const;
         });
         for (let c = 0; c < width; c++) if (from + c !== own + r) all.push([floats[at / 4 + r * row + c]!, from + c]);
-        // Sorting is stable: those of before, which are lower rows, come first.
+        // Sorting is stable, so earlier neighbours, which are lower rows, come first.
         const best = all.toSorted((one, other) => (one[0] === other[0] ? 0 : other[0] - one[0])).slice(0, neighbours);
         best.forEach(([cosine, found], i) => {
           cosines[(first + r) * neighbours + i] = cosine;

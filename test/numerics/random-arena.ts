@@ -1,4 +1,4 @@
-// Owns small arenas full of random bytes, so that no test passes because memory happened to be 0.
+// Makes small arenas full of random bytes, so that no test passes because memory happened to be 0.
 import { type Arena, type ArenaShape, createArena, floats, pseudoLabels } from '../../src/engine/arena.js';
 import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf } from '../../src/models/dense/model.js';
@@ -10,11 +10,14 @@ import { initialParameters } from '../../src/models/models.js';
 import { keyOf, Stream } from '../../src/random.js';
 
 const UNLABELLED = 90;
-/** Rows of one task that a workspace has room for, and not one more. */
+/** The rows of one task that a workspace has room for, and not one more. */
 export const MOST_ROWS = 64;
 const MOST = { rows: MOST_ROWS, clean: MOST_ROWS };
 
-/** Room for two workspaces and `shards` shards of `model`; images, pseudo-labels and confidences random, labels below the number of classes. */
+/**
+ * Makes an arena for two workspaces and `shards` shards of `model`. Images, pseudo-labels and confidences are random;
+ * labels are below the number of classes.
+ */
 export function randomArena(model: DenseModel, shards: number, seed = 1): Arena {
   const shape: ArenaShape = {
     pixels: model.layers[0]!.inputs,
@@ -60,7 +63,7 @@ export function randomEngine(model: DenseModel, shards: number, seed = 1): Engin
   return createEngine(randomArena(model, shards, seed));
 }
 
-/** Kernels as at the start of a run, but biases that are not 0. */
+/** Returns kernels as at the start of a run, but biases that are not 0. */
 export function randomParameters(model: DenseModel, seed: number): Float32Array {
   const parameters = initialParameters(model, seed, 0);
   const stream = new Stream(keyOf(seed, 'split', 2));

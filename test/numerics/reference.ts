@@ -1,4 +1,5 @@
-// Owns the oracle of the gradients: the same network written with tfjs' own operations and differentiated by tf.variableGrads.
+// The oracle of the gradients: the same network written with tfjs' own operations and differentiated by
+// tf.variableGrads.
 
 import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf } from '../../src/models/dense/model.js';
@@ -6,23 +7,23 @@ import { tensorflow } from '../tensorflow.js';
 
 export interface Row {
   readonly input: ArrayLike<number>;
-  /** One number an output unit. */
+  /** One number for each output unit. */
   readonly target: ArrayLike<number>;
   readonly weight: number;
-  /** What the activations of each hidden layer are multiplied with. */
+  /** The factors that the activations of each hidden layer are multiplied with. */
   readonly factors?: readonly Float32Array[];
 }
 
 export interface Reference {
-  /** As layoutOf(model) places it, with 0 between the parts. */
+  /** The gradient in the layout of layoutOf(model), with 0 between the parts. */
   readonly gradient: Float32Array;
-  /** Of each row, not weighted. */
+  /** The loss of each row, not weighted. */
   readonly losses: Float32Array;
   /** [rows, units of the last layer]. */
   readonly logits: Float32Array;
 }
 
-/** The gradient of sum_r weight[r] * loss[r]. */
+/** Computes the gradient of sum_r weight[r] * loss[r]. */
 export function reference(model: DenseModel, parameters: Float32Array, rows: readonly Row[]): Reference {
   const tf = tensorflow();
   const { places, length } = layoutOf(model);

@@ -1,10 +1,10 @@
-// Owns a small memory with the kernel on it, for tests that call its functions one by one.
+// Makes a small memory with the kernel on it, for tests that call its functions one by one.
 import { type Kernel, loadKernel } from '../../src/engine/kernel/kernel.js';
 
 export interface Scratch {
   readonly memory: WebAssembly.Memory;
   readonly kernel: Kernel;
-  /** Copies values to a fresh place, aligned to 64 bytes; its byteOffset is the address. */
+  /** Copies values to a new place, aligned to 64 bytes. Its byteOffset is the address. */
   floats(values: ArrayLike<number>): Float32Array;
   bytes(values: ArrayLike<number>): Uint8Array;
   uint16s(values: ArrayLike<number>): Uint16Array;

@@ -1,4 +1,4 @@
-// Owns gradient tasks on a random arena, and the rows that such a task means, written down apart from the engine.
+// Makes gradient tasks on a random arena, and the rows of such a task, computed without the engine.
 
 import { ShardSampler } from '../../src/data/sampling.js';
 import { shardRange } from '../../src/data/shards.js';
@@ -18,7 +18,7 @@ import type { Row } from './reference.js';
 export interface StepOfShards {
   readonly model: DenseModel;
   readonly shards: number;
-  /** Rows of the whole step. */
+  /** The number of rows of the whole step. */
   readonly labelledBatch: number;
   readonly unlabelled: UnlabelledRows | undefined;
 }
@@ -34,10 +34,10 @@ export const PSEUDO: UnlabelledRows = {
   noise: 0,
 };
 
-/** Of an autoencoder. */
+/** The unlabelled rows of an autoencoder. */
 export const DENOISING: UnlabelledRows = { ...PSEUDO, method: 'denoising', settings: {}, pseudoLabels: 'none' };
 
-/** The task of each shard: step 3 of stage 1, its labelled rows cut as its unlabelled ones are. */
+/** Returns the task of each shard: step 3 of stage 1. Its labelled rows are split like its unlabelled ones. */
 export function tasksOf({ model, shards, labelledBatch, unlabelled }: StepOfShards): GradientTask[] {
   const { pixels, classes } = sizesOf(model);
   const images = randomBytes(labelledBatch * pixels, 7);
@@ -55,7 +55,7 @@ export function tasksOf({ model, shards, labelledBatch, unlabelled }: StepOfShar
 
 const sizesOf = ({ layers }: DenseModel) => ({ pixels: layers[0]!.inputs, classes: layers.at(-1)!.units });
 
-/** Positions in the unlabelled set of the rows that the shard draws in its step. */
+/** Returns the positions in the unlabelled set of the rows that the shard draws in its step. */
 export function drawnBy(arena: Arena, { seed, stage, step, shard, shards, unlabelled }: GradientTask): number[] {
   if (!unlabelled) return [];
   const [first, end] = shardRange(arena.shape.unlabelled, shards, shard);
@@ -69,7 +69,7 @@ const unit = (image: Uint8Array): Float32Array => Float32Array.from(image, (byte
 
 export const imageAt = ({ images }: Arena, position: number): Float32Array => unit(images.unlabelled.at(position));
 
-/** The labelled rows: their weights make a mean over the whole step's. */
+/** Returns the labelled rows. Their weights make a mean over those of the whole step. */
 export function labelledRowsOf({ model, labelled, labelledBatch }: GradientTask): Row[] {
   const { pixels, classes } = sizesOf(denseOf(model));
   return Array.from(labelled?.labels ?? [], (label, r) => ({
@@ -79,7 +79,7 @@ export function labelledRowsOf({ model, labelled, labelledBatch }: GradientTask)
   }));
 }
 
-/** The pseudo-labelled rows by the labels and confidences that the arena stores. */
+/** Returns the pseudo-labelled rows, with the labels and confidences in the arena. */
 export function pseudoRowsOf(arena: Arena, task: GradientTask): Row[] {
   const { classes } = sizesOf(denseOf(task.model));
   const { batch, factor, settings } = task.unlabelled ?? PSEUDO;
@@ -92,7 +92,7 @@ export function pseudoRowsOf(arena: Arena, task: GradientTask): Row[] {
   }));
 }
 
-/** Rows to reconstruct: the loss is the mean over the batch of the mean over the pixels. */
+/** Returns rows to reconstruct. The loss is the mean over the batch of the mean over the pixels. */
 export function reconstructedRowsOf(arena: Arena, task: GradientTask): Row[] {
   const { batch, factor } = task.unlabelled!;
   return drawnBy(arena, task).map((position) => {
@@ -105,7 +105,10 @@ export function oneHot(label: number, classes: number): number[] {
   return Array.from({ length: classes }, (_, c) => Number(c === label));
 }
 
-/** The rows with their inputs dropped out, and the factors of their hidden activations, as the task's random streams say. */
+/**
+ * Returns the rows with dropout of their inputs, and the factors of their hidden activations, from the task's random
+ * streams.
+ */
 export function droppedOut(task: GradientTask, rows: readonly Row[]): Row[] {
   const { seed, stage, step, shard } = task;
   const model = denseOf(task.model);
@@ -134,7 +137,10 @@ export function gradientBufferOf(arena: Arena, shard: number): Float32Array {
   );
 }
 
-/** The largest difference in any part (kernel or bias of a layer), as a share of that part's largest element; NaN where there is one. */
+/**
+ * Returns the largest difference in any part (kernel or bias of a layer), as a share of that part's largest element.
+ * Returns NaN if there is a NaN.
+ */
 export function worstPart(model: DenseModel, found: ArrayLike<number>, expected: Float32Array): number {
   const { places } = layoutOf(model);
   const share = (start: number, length: number): number => {
@@ -149,13 +155,15 @@ export function worstPart(model: DenseModel, found: ArrayLike<number>, expected:
   return Math.max(...shares);
 }
 
-/** Uniform in [0, 1). */
+/** Returns a generator of uniform numbers in [0, 1). */
 export function uniform(seed: number): () => number {
   const stream = new Stream(keyOf(seed, 'split', 4));
   return () => stream.uniform();
 }
 
-/** Of a part of a gradient, relative to the longest: sums of floats in another order. */
+/**
+ * The tolerance for a part of a gradient, relative to its largest element. The reference sums floats in another order.
+ */
 export const TOLERANCE = 2e-6;
 
 export const parametersOf = (arena: Arena): Float32Array =>
@@ -167,7 +175,7 @@ export function rowsOf(arena: Arena, task: GradientTask): Row[] {
     : [...labelledRowsOf(task), ...pseudoRowsOf(arena, task)];
 }
 
-/** A gradient without its parts: what lies between them. */
+/** Returns a gradient without its parts: what lies between them. */
 export function betweenParts(model: DenseModel, gradient: Float32Array): Float32Array {
   const between = gradient.slice();
   const { places } = layoutOf(model);

@@ -1,4 +1,5 @@
-// Owns a step that is done tensor parallel and data parallel on a random arena, and the rows that it means, written down apart from the engine.
+// Does one step in tensor-parallel and in data-parallel form on a random arena, and returns the rows of the step,
+// computed without the engine.
 import { DataParallel } from '../../coordinator/strategies/data-parallel.js';
 import type { StepRequest } from '../../coordinator/strategies/strategy.js';
 import { TensorParallel } from '../../coordinator/strategies/tensor-parallel.js';
@@ -21,10 +22,12 @@ import { labelledRowsOf, pseudoRowsOf, reconstructedRowsOf, type StepOfShards, t
 
 export const TOLERANCE = 2e-6;
 
-/** Leaves the gradient itself, exactly, as the first moment, and the parameters as they are. */
+/** Keeps exactly the gradient itself as the first moment, and leaves the parameters unchanged. */
 const KEEP_GRADIENT: OptimizerStep = { kind: 'momentum', a: 0, b: 1, c: 0 };
 
-/** prepare: changes the arena before the first step; returns what computes, if that is not what a run takes. */
+/**
+ * prepare: changes the arena before the first step; returns the products that compute, if they are not those of a run.
+ */
 export function setting(step: StepOfShards, prepare: (arena: Arena) => Products | undefined = () => undefined) {
   const arena = randomArena(step.model, step.shards);
   const node = nodeOn(createEngine(arena, prepare(arena)));
@@ -51,7 +54,10 @@ export function setting(step: StepOfShards, prepare: (arena: Arena) => Products 
   };
 }
 
-/** The rows with the masks that the tensor shards draw: one for the inputs, each its own for its units, and those of tensor shard 0 in a narrow middle. */
+/**
+ * Returns the rows with the masks that the tensor shards draw: one mask for the inputs, a mask of each shard for its
+ * own units, and those of tensor shard 0 in narrow layers in the middle.
+ */
 export function droppedOut(model: DenseModel, shards: number, rows: readonly Row[]): Row[] {
   const padded = paddedRows(rows.length);
   const pixels = model.layers[0]!.inputs;

@@ -1,4 +1,5 @@
-// Owns arenas for the update alone: parameters, moments and gradient buffers of a vector that no model needs to have.
+// Makes arenas for the update alone: parameters, moments and gradient buffers of a vector that need not belong to a
+// model.
 import { type Arena, createArena, floats, gradientStride } from '../../src/engine/arena.js';
 import { createEngine, type Engine } from '../../src/models/engine.js';
 import { keyOf, Stream } from '../../src/random.js';
@@ -8,15 +9,15 @@ export const VECTORS = ['parameters', 'firstMoment', 'secondMoment'] as const;
 export interface UpdateArena {
   readonly arena: Arena;
   readonly engine: Engine;
-  /** Random parameters, moments and gradient buffers. The same seed gives the same again. */
+  /** Writes random parameters, moments and gradient buffers. The same seed gives the same values. */
   randomise(seed: number): void;
   gradientBuffer(shard: number): Float32Array;
-  /** Copies of the three vectors, or the copies written back. */
+  /** Returns copies of the three vectors. write() writes such copies back. */
   read(): Float32Array[];
   write(vectors: readonly Float32Array[]): void;
 }
 
-/** length: floats of a vector, a multiple of 16. */
+/** length: the floats of a vector, a multiple of 16. */
 export function updateArena(length: number, shards: number, slices = 1, averages = false): UpdateArena {
   const none = { pixels: 16, unlabelled: 1, evaluation: 0, workspaceBytes: 64 };
   const arena = createArena({ ...none, parameterCount: length, shards, workspaces: slices, averages });
@@ -36,7 +37,7 @@ export function updateArena(length: number, shards: number, slices = 1, averages
       fill(vector('parameters'), signed);
       fill(vector('firstMoment'), signed);
       fill(vector('secondMoment'), () => stream.uniform());
-      // Over many powers of ten, so that the order of a sum shows in its bits.
+      // The values cover many powers of ten, so that the order of a sum shows in its bits.
       for (let shard = 0; shard < shards; shard++)
         fill(gradientBuffer(shard), () => signed() * 10 ** (8 * stream.uniform() - 6));
     },

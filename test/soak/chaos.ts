@@ -1,13 +1,13 @@
-// Owns what goes wrong in a soak: nodes behind wires, and kills, stalls and joins among them, each at a message of the run and chosen by a
-// seed. The choices are the seed's; what they meet depends on the machine too.
+// Disturbs a soak: nodes behind wires are killed, stalled and joined. Each fault comes at a message of the run that a
+// seed has chosen. What the fault meets depends on the machine too.
 import type { Stream } from '../../src/random.js';
 import { type Coordinator, type Operator, signalling } from '../e2e/cluster.js';
 import type { Running } from '../e2e/command.js';
 import type { Place, Wire } from '../e2e/wire.js';
 
-/** Of what a node sends: it makes a step so long that a fault comes every few steps, not every hundred. */
+/** The delay of what a node sends. It makes a step so long that a fault comes every few steps, not every hundred. */
 const LATENCY_MS = 60;
-/** Nodes that are there or on their way. */
+/** The fewest and the most nodes that are there or on their way. */
 const FEWEST = 2;
 const MOST = 4;
 
@@ -32,7 +32,7 @@ interface Player {
 
 export class Chaos {
   readonly counts: Record<Fault, number> = { kill: 0, stall: 0, join: 0 };
-  /** Nodes that have joined. */
+  /** The nodes that have joined. */
   private readonly players: Player[] = [];
   private coming = 0;
 
@@ -42,7 +42,7 @@ export class Chaos {
     private readonly choices: Stream,
   ) {}
 
-  /** A node that has joined when this resolves, unless the run is over before. */
+  /** Adds a node. It has joined when this resolves, unless the run is over before. */
   async join(): Promise<void> {
     const name = `node-${++this.counts.join}`;
     this.coming++;
@@ -53,7 +53,7 @@ export class Chaos {
     this.players.push({ name, running, wire });
   }
 
-  /** Until the run is over. */
+  /** Causes faults until the run is over. */
   async rage(): Promise<void> {
     let isOver = false;
     void this.coordinator.ended.then(() => {
@@ -79,13 +79,13 @@ export class Chaos {
     const { name, running, wire } = victim;
     const place = { ...PLACES[this.choices.below(PLACES.length)]!, nth: 1 + this.choices.below(3) };
     const signal = fault === 'kill' ? 'SIGKILL' : 'SIGSTOP';
-    // Set aside, or gone: always if it was killed, and if it stands still before its deadline is known.
+    // The node is set aside or gone: always if it was killed, and also if it stalls before its deadline is known.
     let missed: Promise<unknown> | undefined;
     const there = wire.at(place, (passing) => {
       missed = this.again(`${name} did not`, `${name} is gone`);
       return signalling(running, signal)(passing);
     });
-    // One that has no shards now, or no images to label, may wait long for its turn.
+    // A node that has no shards now, or no images to label, may wait long for its turn.
     const passed = wire.at({ to: 'worker', kind: 'gradients', nth: 8 });
     await this.orOver(Promise.race([there, passed]));
     wire.forget();
@@ -99,7 +99,7 @@ export class Chaos {
     await this.orOver(back);
   }
 
-  /** Resolves when the coordinator says one of these once more than so far. */
+  /** Resolves when the coordinator says one of these texts once more than so far. */
   private again(...texts: readonly string[]): Promise<unknown> {
     const { coordinator } = this;
     return Promise.race(texts.map((text) => coordinator.says(text, coordinator.said().split(text).length)));

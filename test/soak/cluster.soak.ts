@@ -1,5 +1,5 @@
-// 300 steps over processes that are killed, stalled and started every few steps: the bits of the run that nobody disturbed, in a coordinator
-// whose memory does not grow. SOAK_SEED=n repeats the choices of a soak.
+// Trains 300 steps on processes that are killed, stalled and started every few steps. The run must have the bits of an
+// undisturbed run, and the coordinator's memory must not grow. SOAK_SEED=n repeats the choices of a soak.
 import { spawnSync } from 'node:child_process';
 import { afterEach, expect, it } from 'vitest';
 import { keyOf, Stream } from '../../src/random.js';
@@ -8,7 +8,10 @@ import { Chaos } from './chaos.js';
 
 const SEED = Number(process.env.SOAK_SEED ?? Math.floor(Math.random() * 1e6));
 const STEPS = 300;
-/** Data parallel. Two stages, of an autoencoder and of a classifier, labels made again, and a comparison of all parameters every hundred steps. */
+/**
+ * A data-parallel run with two stages, of an autoencoder and of a classifier. Labels are made again, and all parameters
+ * are compared every hundred steps.
+ */
 const FLAGS = [
   ...['--scenario', 'dae', '--strategy', 'data', '--quick', '--labels-per-class', '3', '--hidden', '170'],
   ...['--threshold', '0', '--refresh', '5', '--checkpoint-every', '25', '--checkpoint-seconds', '0'],
@@ -16,9 +19,12 @@ const FLAGS = [
 ];
 
 const SAMPLE_MS = 2_000;
-/** Of each fault, or it was no soak. */
+/** The least number of faults of each kind. With fewer it would not be a soak. */
 const FEWEST = 8;
-/** What some fifteen joins, kills and stalls each may leave behind: a leak of two megabytes by each shows. Measured: 1. */
+/**
+ * The most growth of memory. About fifteen joins, kills and stalls each may leave this much, so a leak of two megabytes
+ * by each is found. Measured: 1.
+ */
 const GROWTH_MB = 32;
 
 const operator = operatorOfFile();
@@ -51,13 +57,13 @@ it(`a run of ${STEPS} steps ends on its bits, whatever its nodes meet (SOAK_SEED
   for (const fault of ['kill', 'stall', 'join'] as const)
     expect(chaos.counts[fault], fault).toBeGreaterThanOrEqual(FEWEST);
   expect({ weightsSha256, steps }).toEqual({ weightsSha256: expected, steps: STEPS });
-  // The first half builds networks and fills buffers; from then on what comes for a node has to go with it.
+  // The first half builds networks and fills buffers. After that, what is allocated for a node must be freed with it.
   const half = memory.length >> 1;
   console.log(`resident memory of the coordinator, MB: ${memory.join(' ')}`);
   expect(median(memory.slice(half + (half >> 1))) - median(memory.slice(half >> 1, half))).toBeLessThan(GROWTH_MB);
 });
 
-/** 0: it has ended. */
+/** 0: the process has ended. */
 const residentMegabytes = (pid: number): number =>
   Math.round(Number(spawnSync('ps', ['-o', 'rss=', '-p', `${pid}`], { encoding: 'utf8' }).stdout) / 1024);
 

@@ -1,7 +1,7 @@
-// Owns what places in shared memory have to be: aligned, and apart from each other.
+// Expects that places in shared memory are aligned, and apart from each other.
 import { expect } from 'vitest';
 
-/** Fails where one begins before the one before it ends, or off a multiple of 64. */
+/** Fails if a range begins before the previous one ends, or not at a multiple of 64. */
 export function expectApart(ranges: readonly (readonly [start: number, bytes: number])[]): void {
   const sorted = ranges.toSorted(([a], [b]) => a - b);
   sorted.forEach(([start], i) => {

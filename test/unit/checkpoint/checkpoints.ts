@@ -1,4 +1,4 @@
-// Owns checkpoints for tests.
+// Makes checkpoints for tests.
 import type { Checkpoint, Identity } from '../../../src/checkpoint/checkpoint.js';
 
 export const identity: Identity = {

@@ -1,4 +1,4 @@
-// A run made up for tests of its pages.
+// Makes the record of a run for tests of its pages.
 import type { LabelsRecord, MetricRecord, RunRecord, StepRecord } from '../../../src/reporting/record.js';
 
 const step = (n: number): StepRecord => ({

@@ -1,4 +1,4 @@
-// A terminal for tests: what is written to its two streams can be read.
+// Makes a terminal for tests. What is written to its two streams can be read.
 import type { Context } from '../../../coordinator/commands/options.js';
 import { Terminal } from '../../../coordinator/terminal/terminal.js';
 
@@ -18,7 +18,7 @@ export function terminalWith(isTTY: boolean, env: NodeJS.ProcessEnv = {}, column
   };
 }
 
-/** What a command is given, where the program is on the path and was called with these words. */
+/** Returns the context of a command, as if the program were on the path and called with these words. */
 export function contextFor(
   terminal: Terminal,
   typed: readonly string[] = [],
