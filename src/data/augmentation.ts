@@ -23,8 +23,8 @@ export interface Augmentation {
   /** Mirrors half of the images, left to right. */
   readonly flip?: boolean | undefined;
   /**
-   * These are added to 1, as factors of all values, of their distance from the mean, and of the colours' distance from
-   * grey.
+   * These are added to 1, as factors of all values (brightness), of their distance from the mean (contrast), and of the
+   * colours' distance from grey (saturation).
    */
   readonly brightness?: number | undefined;
   readonly contrast?: number | undefined;
