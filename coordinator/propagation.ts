@@ -3,16 +3,16 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ImageSize } from '../src/data/augmentation.js';
 import { shardRange } from '../src/data/shards.js';
-import { PseudolabelError } from '../src/errors.js';
 import { duration, percent, whole } from '../src/format.js';
 import { balanced, distributions, mixed, predictedShares, type SureLabels, sureLabels } from '../src/graph/balance.js';
 import { blocksOf, type Neighbours } from '../src/graph/neighbours.js';
 import { type Basis, principalComponents } from '../src/graph/principal-components.js';
 import { Rows } from '../src/graph/rows.js';
-import { type Descriptor, type GraphSettings, MOST_PARTS, MOST_ROWS, MOST_VALUES } from '../src/graph/settings.js';
+import type { Descriptor, GraphSettings } from '../src/graph/settings.js';
 import { type Graph, graphOf, spreadLabels } from '../src/graph/spread.js';
 import type { Propagation } from '../src/methods/method.js';
 import { widthsOf } from '../src/models/describe.js';
+import { checkGraph } from '../src/models/graph-limits.js';
 import type { Model } from '../src/models/model.js';
 import { outputsOf } from '../src/models/models.js';
 import { PREDICT_ROWS } from '../src/models/predict.js';
@@ -51,10 +51,6 @@ const MOST_BLOCKS = 4;
  */
 const MANY_IMAGES = 2 ** 17;
 const TURNS = 20;
-/**
- * The most values of a matrix [images, classes]. Four such matrices of 8-byte values are in memory while labels spread.
- */
-const MOST_LABEL_VALUES = 2 ** 27;
 
 /** Lets Node serve sockets and timers between two parts of a long computation. */
 const pause = (): Promise<void> => setImmediate();
@@ -272,48 +268,4 @@ function columnsOf(values: Float32Array, widths: readonly number[], first: numbe
   for (let row = 0; row * stride < values.length; row++)
     result.set(values.subarray(row * stride + first, row * stride + first + width), row * width);
   return result;
-}
-
-/** What a graph is made of. It is known before a run begins, so that an impossible graph is refused then. */
-export interface GraphInput {
-  readonly count: number;
-  readonly classes: number;
-  readonly size: ImageSize;
-  /** The network whose features are a descriptor. */
-  readonly model: Model;
-}
-
-/** Throws E_CONFIG if there are too many images for a graph, or if a descriptor has too many values. */
-export function checkGraph({ descriptors }: GraphSettings, { count, classes, size, model }: GraphInput): void {
-  if (count > MOST_ROWS)
-    throw new PseudolabelError(
-      'E_CONFIG',
-      `graph: ${count} images, and exact neighbours are found of ${MOST_ROWS} at most, whose search takes half an hour of one core`,
-      'use fewer unlabelled images, or a method without a graph',
-    );
-  if (count * classes > MOST_LABEL_VALUES)
-    throw new PseudolabelError(
-      'E_CONFIG',
-      `graph: labels of ${count} images in ${classes} classes take ${Math.ceil((count * classes * 32) / 2 ** 30)} GiB while they spread`,
-      'use fewer unlabelled images, or a method without a graph',
-    );
-  for (const descriptor of descriptors) checkWidths(widthsOf({ descriptor, size, model }), descriptor);
-}
-
-function checkWidths(widths: readonly number[], { kind }: Descriptor): void {
-  if (widths.length > MOST_PARTS)
-    throw new PseudolabelError(
-      'E_CONFIG',
-      `graph: features of ${widths.length} networks; a graph has those of ${MOST_PARTS} at most`,
-      'use fewer members, or leave features out of graph.descriptors',
-    );
-  const most = Math.max(...widths);
-  if (most <= MOST_VALUES) return;
-  throw new PseudolabelError(
-    'E_CONFIG',
-    `graph: ${kind === 'features' ? `the last layer of the network reads ${most} values` : `images have ${most} values`}; principal components are found of ${MOST_VALUES} at most`,
-    kind === 'features'
-      ? 'use a network whose last layer reads less, or leave features out of graph.descriptors'
-      : 'use hog, or smaller images',
-  );
 }

@@ -6,6 +6,7 @@ import { type Dataset, knownCount, UNKNOWN } from '../../src/data/dataset.js';
 import { type Split, splitLabelled } from '../../src/data/split.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { methodOf } from '../../src/methods/methods.js';
+import { checkGraph } from '../../src/models/graph-limits.js';
 import { parameterCount } from '../../src/models/models.js';
 import { DEFAULT_LABELS_PER_CLASS, hiddenOf, identityOf, type RunConfig } from '../../src/training/config.js';
 import { changesOfPlan, planOf } from '../../src/training/plan.js';
@@ -16,7 +17,6 @@ import { type StrategyName, strategyOf } from '../../src/training/strategy-choic
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
 import type { Dispatcher, ImageCounts } from '../dispatcher.js';
 import type { NodeNow } from '../executors/cluster/status.js';
-import { checkGraph } from '../propagation.js';
 import type { Network } from './start.js';
 
 export interface ResolvedRun {
