@@ -23,7 +23,9 @@ export interface ClusterPlace {
   readonly signal: AbortSignal;
   /** The command line that starts the run again. The error of a run that was stopped before its first step shows it. */
   readonly startAgain: string;
-  /** workers: the number of workers of all machines that have joined. */
+  /**
+   * Returns the listener of the run's nodes. workers: returns the number of workers of all machines that have joined.
+   */
   listener(workers: () => number): ClusterListener;
   /** Is called when nodes can join, before the run waits for them. */
   listening(server: ListeningServer): void;

@@ -32,7 +32,10 @@ export class Predictor {
     private readonly images: number,
   ) {}
 
-  /** @param images each has as many bytes as the model has inputs */
+  /**
+   * Starts threads for these images.
+   * @param images each has as many bytes as the model has inputs
+   */
   static async open({ model, parameters }: SavedModel, images: ImageStore, workers: number): Promise<Predictor> {
     const shape = {
       ...{ pixels: inputsOf(model), unlabelled: 0, evaluation: images.count, parameterCount: parameters.length },

@@ -38,7 +38,7 @@ export function joinServer(server: { readonly address: string }, options: Partia
 
 export const portOf = (server: { readonly address: string }): number => parseAddress(server.address).port;
 
-/** The error that joinDoor() is rejected with. */
+/** Matches the error that joinDoor() is rejected with. */
 export const refusal = (code: ErrorCode) => expect.objectContaining({ code });
 
 /** Takes workers in one after another. */

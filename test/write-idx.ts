@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 
-/** type: that of the values, whose bytes are given. */
+/** Returns an IDX file. type: that of the values, whose bytes are given. */
 export function idxBytes(shape: readonly number[], values: Uint8Array, type = 0x08): Buffer {
   const header = Buffer.alloc(4 + 4 * shape.length);
   header.set([0, 0, type, shape.length]);

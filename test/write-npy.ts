@@ -10,7 +10,7 @@ export interface NpyOptions {
   readonly header?: string;
 }
 
-/** descr: NumPy's name of the type of the values, whose bytes are given. */
+/** Returns a .npy file. descr: NumPy's name of the type of the values, whose bytes are given. */
 export function npyBytes(
   descr: string,
   shape: readonly number[],

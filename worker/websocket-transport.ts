@@ -149,7 +149,10 @@ export class WebSocketTransport implements FrameTransport {
   }
 }
 
-/** @param before what the other side had to do first */
+/**
+ * Makes the error for a side that sends too much.
+ * @param before what the other side had to do first
+ */
 export function tooMuch(peer: string, before: string): PseudolabelError {
   return new PseudolabelError('E_TOO_LARGE', `${peer} sent too many bytes before ${before}`, 'is that a worker?');
 }
@@ -187,7 +190,10 @@ export class Heartbeat {
     this.lastHeard = clock.now();
   }
 
-  /** @param interval of both sides, in ms */
+  /**
+   * Starts the heartbeat.
+   * @param interval of both sides, in ms
+   */
   start(interval: number): void {
     const { clock, listener } = this;
     const tick = interval / TICKS;

@@ -34,7 +34,7 @@ const ofConfig = (without: string, add: string, when: (config: RunConfig, given:
 const withOption = (option: string, add: string): Rule =>
   rule(`without ${add.split(' ')[0]}`, `add ${add}`, ({ has }) => has(option));
 
-/** options: names separated by spaces. */
+/** Returns rules by which these options always have an effect. options: names separated by spaces. */
 const always = (options: string): Rules => Object.fromEntries(options.split(' ').map((option) => [option, []]));
 
 const LISTEN = withOption('listen', '--listen HOST:PORT');

@@ -101,7 +101,7 @@ Examples:
   $ mpirun -np 4 --hostfile hosts npx pseudolabel train --collective mpi
   $ pseudolabel train --scenario pl --validation 1000 --validate-every 200 --no-test`;
 
-/** transport: undefined if runs stay on this machine. */
+/** Adds the command. transport: undefined if runs stay on this machine. */
 export function addTrain(program: Command, context: Context, transport?: Transport): void {
   const command = program.command('train').description('train one scenario, or go on with a run');
   command.addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS));

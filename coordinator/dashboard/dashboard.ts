@@ -61,7 +61,7 @@ export class Dashboard {
     private readonly runs?: Reproduced,
   ) {}
 
-  /** Must be told every call of the executor, from the first one. */
+  /** Takes a call of the executor. It must be told every call, from the first one. */
   traced(call: ObservedCall): void {
     this.lanes.traced(call);
   }

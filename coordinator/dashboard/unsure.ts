@@ -24,7 +24,7 @@ export class Unsure {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** positions: those of the images among the unlabelled ones; undefined: all of them. */
+  /** Takes new predictions. positions: those of the images among the unlabelled ones; undefined: all of them. */
   looked({ classes, confidences }: Predictions, positions?: Uint32Array): void {
     if (this.now() - this.takenAt < BETWEEN_MS) return;
     this.takenAt = this.now();

@@ -8,7 +8,7 @@ export interface TensorFlowModel {
   countParams(): number;
   /** Takes and returns a tf.Tensor: [images, ...] and [images, classes]. */
   predict(inputs: object, options?: object): object;
-  /** Each is a tf.Tensor. */
+  /** Returns tensors (tf.Tensor). */
   getWeights(): readonly object[];
   /** Saves as TensorFlow.js does, to 'file://folder' or a handler. */
   save(to: object | string, options?: object): Promise<object>;

@@ -56,7 +56,7 @@ export interface Processes {
    * start.
    */
   startOf(pid: number): string | null | undefined;
-  /** Milliseconds, by the clock of the file system. */
+  /** Returns milliseconds, by the clock of the file system. */
   now(): number;
 }
 

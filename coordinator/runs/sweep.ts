@@ -101,7 +101,7 @@ export function sweepRows(
   return rows.sort((a, b) => b.mean - a.mean);
 }
 
-/** For example 'finetune.threshold=0.7 seed=1'. */
+/** Returns settings as text, such as 'finetune.threshold=0.7 seed=1'. */
 export const settingsText = (settings: RunConfig['set']): string =>
   Object.entries(settings ?? {})
     .map(([path, value]) => `${path}=${typeof value === 'string' ? value : JSON.stringify(value)}`)

@@ -111,7 +111,7 @@ export class ChildProcess<Question extends object, Answer extends { readonly kin
     this.waiting?.reject(this.end);
   }
 
-  /** by: a signal, or an exit code. */
+  /** Makes the error for a process that has ended. by: a signal, or an exit code. */
   private lost(by: string | number | null, cause?: unknown): PseudolabelError {
     const fix =
       'look for a lack of memory (dmesg): measure fewer --workers, --nodes or --ranks at once, or a smaller --hidden';

@@ -37,7 +37,7 @@ export class ClusterGroup implements ProcessGroup {
     return withTemporaryFolder('nodes', (folder) => ClusterGroup.joinedBy(local, nodes, folder));
   }
 
-  /** folder: for the token and the certificate, which are needed until all nodes have joined. */
+  /** Lets nodes join. folder: for the token and the certificate, which are needed until all nodes have joined. */
   private static async joinedBy(local: ThreadExecutor, nodes: number, folder: string): Promise<ClusterGroup> {
     const record = new ActivityRecord();
     const cluster = clusterOf(traced(local, record));

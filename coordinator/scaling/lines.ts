@@ -26,7 +26,7 @@ import type { PhaseReport, ScalingReport } from './measure.js';
 
 const columns = (...titles: string[]): Column[] => titles.map((title) => ({ title, align: 'right' }));
 
-/** For example '1.87 [1.80, 1.93]': the value and its 95 % interval. */
+/** Returns a value and its 95 % interval, such as '1.87 [1.80, 1.93]'. */
 const interval = ({ value, low, high }: Estimate, digits: number): string =>
   low === undefined || high === undefined || low === high
     ? value.toFixed(digits)

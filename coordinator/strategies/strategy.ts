@@ -73,7 +73,7 @@ export function outcomeOf(
   };
 }
 
-/** part: the part of the step that is not finite, such as ', shard 1'. */
+/** Makes the error for a step. part: the part of the step that is not finite, such as ', shard 1'. */
 export function notFinite({ stage, step }: StepRequest, part = ''): PseudolabelError {
   return new PseudolabelError(
     'E_NOT_FINITE',

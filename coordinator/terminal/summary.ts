@@ -46,7 +46,10 @@ export function dataLines({ train, test, classNames, notes = [] }: Dataset): str
   return lines;
 }
 
-/** wholeSeconds: seconds since the command began; undefined if the run was finished before. */
+/**
+ * Returns the lines about a run that has ended. wholeSeconds: seconds since the command began; undefined if the run was
+ * finished before.
+ */
 export function resultLines(result: RunResult, directory: string, { bold }: Colours, wholeSeconds?: number): string[] {
   const { validationAccuracy, testAccuracy, lostWorkers } = result;
   const run = `${rowName(result)}, preset ${result.preset}, seed ${result.seed}, ${splitName(result)}`;

@@ -36,7 +36,7 @@ export class Waiting {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** what: what is going on from now, such as 'reading images'; undefined: nothing that a user waits for. */
+  /** Sets what is going on from now, such as 'reading images'; undefined: nothing that a user waits for. */
   begins(what: string | undefined): void {
     if (what === this.what) return;
     this.what = what;
@@ -76,5 +76,5 @@ export class Waiting {
   }
 }
 
-/** For example '  still reading images, for 9.0 s'. */
+/** Returns a line such as '  still reading images, for 9.0 s'. */
 export const stillLine = (what: string, seconds: number): string => `  still ${what}, for ${duration(seconds)}`;

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Found } from './collective-work.mjs';
 
-/** results: returns what collective-work.mjs found at each of this number of ranks. */
+/** Declares the tests. results: returns what collective-work.mjs found at each of this number of ranks. */
 export function describeCollective(name: string, results: (size: number) => Promise<readonly Found[]>): void {
   describe(name, () => {
     it.each([1, 2, 3])('tells, exchanges and sums among %i', async (size) => {

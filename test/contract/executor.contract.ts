@@ -56,8 +56,8 @@ const untimed = <T extends { milliseconds: unknown; span?: Span }>(results: read
   results.map(({ milliseconds: _, span: __, ...result }) => result);
 
 /**
- * seeds: those of the moments at which workers are lost. One is enough if other tests lose the same threads at more
- * moments.
+ * Declares the tests. seeds: those of the moments at which workers are lost. One is enough if other tests lose the same
+ * threads at more moments.
  */
 export function describeExecutor(
   name: string,

@@ -77,7 +77,7 @@ class End<Out extends Message, In extends Message> implements Channel<Out, In> {
     this.schedule();
   }
 
-  /** One parcel arrives in each turn of the event loop. */
+  /** Lets parcels arrive, one in each turn of the event loop. */
   schedule(): void {
     if (this.isScheduled) return;
     this.isScheduled = true;

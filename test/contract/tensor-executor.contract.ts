@@ -9,7 +9,7 @@ import { AUTOENCODER, initialOf, MODEL, SHAPE, tensorStep, trainTensorParallel }
 import { losing } from './losing.js';
 import { oneThreadExecutor } from './one-thread-executor.js';
 
-/** seeds: as in describeExecutor(). */
+/** Declares the tests. seeds: as in describeExecutor(). */
 export function describeTensorExecutor(
   name: string,
   create: () => Promise<ExecutorUnderTest>,

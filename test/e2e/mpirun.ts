@@ -21,7 +21,7 @@ export function mpirun(ranks: number): string[] {
   return ['mpirun', '--oversubscribe', '--tag-output', '-np', `${ranks}`];
 }
 
-/** mpirun asks root twice, so there are two variables. */
+/** Returns the environment of mpirun, which asks root twice and so needs two variables. */
 export const env = (): NodeJS.ProcessEnv => ({
   ...process.env,
   OMPI_ALLOW_RUN_AS_ROOT: '1',

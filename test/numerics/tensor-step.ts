@@ -26,7 +26,8 @@ export const TOLERANCE = 2e-6;
 const KEEP_GRADIENT: OptimizerStep = { kind: 'momentum', a: 0, b: 1, c: 0 };
 
 /**
- * prepare: changes the arena before the first step; returns the products that compute, if they are not those of a run.
+ * Prepares both forms of a step. prepare: changes the arena before the first step; returns the products that compute,
+ * if they are not those of a run.
  */
 export function setting(step: StepOfShards, prepare: (arena: Arena) => Products | undefined = () => undefined) {
   const arena = randomArena(step.model, step.shards);

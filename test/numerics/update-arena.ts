@@ -17,7 +17,7 @@ export interface UpdateArena {
   write(vectors: readonly Float32Array[]): void;
 }
 
-/** length: the floats of a vector, a multiple of 16. */
+/** Makes an arena. length: the floats of a vector, a multiple of 16. */
 export function updateArena(length: number, shards: number, slices = 1, averages = false): UpdateArena {
   const none = { pixels: 16, unlabelled: 1, evaluation: 0, workspaceBytes: 64 };
   const arena = createArena({ ...none, parameterCount: length, shards, workspaces: slices, averages });

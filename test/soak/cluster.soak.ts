@@ -63,7 +63,7 @@ it(`a run of ${STEPS} steps ends on its bits, whatever its nodes meet (SOAK_SEED
   expect(median(memory.slice(half + (half >> 1))) - median(memory.slice(half >> 1, half))).toBeLessThan(GROWTH_MB);
 });
 
-/** 0: the process has ended. */
+/** Returns the resident memory of a process, or 0 if it has ended. */
 const residentMegabytes = (pid: number): number =>
   Math.round(Number(spawnSync('ps', ['-o', 'rss=', '-p', `${pid}`], { encoding: 'utf8' }).stdout) / 1024);
 

@@ -8,7 +8,7 @@ export function element(name: string, text = '', parts: readonly Node[] = []): H
   return made;
 }
 
-/** colours: the roles of those columns that are drawn in a bar. */
+/** Makes a table. colours: the roles of those columns that are drawn in a bar. */
 export function table(
   caption: string,
   columns: readonly string[],

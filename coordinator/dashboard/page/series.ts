@@ -157,5 +157,5 @@ export class Series {
   }
 }
 
-/** A logarithmic axis has no place for 0. */
+/** Returns null for 0, which has no place on a logarithmic axis. */
 const positive = (value: number): number | null => (value > 0 ? value : null);

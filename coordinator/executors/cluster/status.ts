@@ -62,7 +62,10 @@ const AWAITED: Readonly<Record<Exclude<Answer['kind'], 'failed'>, NodeActivity>>
   digest: 'update',
 };
 
-/** awaited: the kind of answer that is due next. isSending: whether sums are still on their way. */
+/**
+ * Returns what a node is doing. awaited: the kind of answer that is due next. isSending: whether sums are still on
+ * their way.
+ */
 export function activityOf(awaited: Answer['kind'] | undefined, isSending: boolean): NodeActivity {
   if (awaited !== undefined && awaited !== 'failed') return AWAITED[awaited];
   return isSending ? 'sums' : 'waiting';

@@ -98,7 +98,7 @@ export class MpiExecutor extends DistributedExecutor {
     return { results, update: (optimizer) => this.update(model, shards, ends, optimizer) };
   }
 
-  /** ends: rank r has the shards [ends[r - 1], ends[r]). */
+  /** Updates the parameters on all ranks. ends: rank r has the shards [ends[r - 1], ends[r]). */
   private async update(
     model: Model,
     shards: number,
