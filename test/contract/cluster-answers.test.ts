@@ -1,4 +1,5 @@
-// A node whose answers are not what they should be: it is sent away and its work done again, or the run ends in the error that says so.
+// Tests nodes that give wrong answers. Either the node is sent away and its work is done again, or the run ends with an
+// error that names the fault.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exactByRows } from './exact-runs.js';
 import { CONTENT, expectState } from './executor.contract.js';

@@ -1,4 +1,5 @@
-// Faults by name, each injected into each exchange of an autoencoder's tensor-parallel steps on a cluster: the same bits as without it.
+// Tests faults by name in each exchange of an autoencoder's tensor-parallel steps on a cluster. The run must have the
+// same bits as without the fault.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { layoutOf } from '../../src/models/dense/model.js';
 import { tensorShardCount } from '../../src/models/dense/tensor-layout.js';

@@ -1,4 +1,4 @@
-// Faults by name, each injected into each phase of a run on a cluster: the same bits as without it.
+// Tests faults by name in each phase of a run on a cluster. The run must have the same bits as without the fault.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BOUNDS } from '../../coordinator/executors/cluster/deadlines.js';

@@ -1,5 +1,6 @@
-// Fields of answers whose type is right and whose value is not, and requests that do not fit: made of the messages of a real run, so that a
-// new field is covered by being sent. What no schema lets through stands in test/unit/protocol/fields.test.ts.
+// Tests answers with fields of the right type and a wrong value, and requests that do not fit. They are made from the
+// messages of a real run, so a new field is covered as soon as it is sent. test/unit/protocol/fields.test.ts tests what
+// the schemas refuse.
 import { afterAll, describe, expect, it } from 'vitest';
 import { TO_COORDINATOR, TO_NODE } from '../../src/protocol/cluster-messages.js';
 import { changed, fulfils, at as valueAt } from '../protocol-fields.js';

@@ -1,5 +1,5 @@
-// A cluster whose sums are rounded on their way: all members still have the same parameters after each update, whatever goes wrong, and they
-// are close to those of exact sums.
+// Tests a cluster whose sums are rounded when they are sent. All members have the same parameters after each update,
+// whatever goes wrong, and these are close to those of exact sums.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
 import { BULK_KINDS } from '../../src/protocol/cluster-messages.js';

@@ -1,4 +1,4 @@
-// Which images a node of a cluster is sent.
+// Tests which images a node of a cluster is sent.
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Images } from '../../src/data/images.js';
 import { shardRange } from '../../src/data/shards.js';

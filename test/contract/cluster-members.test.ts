@@ -1,4 +1,4 @@
-// Who may join a cluster, who is told what, and what becomes of a run when nobody is left.
+// Tests who may join a cluster, who is told what, and what happens to a run when no member is left.
 import { afterEach, describe, expect, it } from 'vitest';
 import { statusFrom } from '../../coordinator/commands/status.js';
 import { subtreesOf } from '../../src/collectives/tree.js';

@@ -1,4 +1,5 @@
-// What a node tensor parallel sends and is sent: what is wrong has its tensor shards made again elsewhere, and no label is on the way.
+// Tests what a node sends and is sent in tensor-parallel steps. If an answer is wrong, others compute its tensor shards
+// again. No label is ever sent.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exactByTensorShards } from './exact-runs.js';
 import { CONTENT } from './executor.contract.js';

@@ -1,4 +1,5 @@
-// Faults by name, each injected into each phase of a tensor-parallel step on a cluster: the same bits as without it.
+// Tests faults by name in each phase of a tensor-parallel step on a cluster. The run must have the same bits as without
+// the fault.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exactByTensorShards } from './exact-runs.js';
 import { CONTENT } from './executor.contract.js';

@@ -1,4 +1,4 @@
-// A cluster tensor parallel: steps that are lost are done again by those who are left, and what travels is small.
+// Tests tensor-parallel steps on a cluster: the remaining members repeat steps that are lost, and few bytes are sent.
 import { describe, expect, it } from 'vitest';
 import { sameBits } from '../bits.js';
 import { exactByTensorShards } from './exact-runs.js';

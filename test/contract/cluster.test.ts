@@ -1,4 +1,4 @@
-// Clusters of many kinds fulfil the contract of an executor.
+// Tests that clusters of many kinds fulfil the contract of an executor.
 import { CONTENT, type Content, describeExecutor } from './executor.contract.js';
 import { describeTensorExecutor } from './tensor-executor.contract.js';
 import { atWork, type TestClusterOptions, testCluster } from './test-cluster.js';

@@ -1,4 +1,4 @@
-// Faults on purpose: they must happen, however fast the machine is, or the tests that inject them try nothing.
+// Tests that faults on purpose happen on a machine of any speed. Otherwise the tests that use them would test nothing.
 import { expect, it } from 'vitest';
 import { FaultyExecutor } from '../../coordinator/executors/faulty-executor.js';
 import { createThreadExecutor, type ThreadExecutor } from '../../worker/thread-executor.js';

@@ -1,4 +1,4 @@
-// A channel within one process fulfils the contract.
+// Tests that a channel within one process fulfils the contract of channels.
 import { FramedChannel } from '../../src/protocol/framed-channel.js';
 import { MemoryTransport } from '../memory-transport.js';
 import { describeChannel } from './channel.contract.js';

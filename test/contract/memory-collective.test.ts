@@ -1,4 +1,4 @@
-// The collective that tests have in one process fulfils the contract of one.
+// Tests that the collective in one process, which other tests use, fulfils the contract of collectives.
 import { describeCollective } from './collective.contract.js';
 import { work } from './collective-work.mjs';
 import { memoryRanks } from './memory-collective.js';

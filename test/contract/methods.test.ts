@@ -1,5 +1,6 @@
-// Every method, on dense networks and on layers: the same weights on threads, on nodes of which one is lost, on ranks and resumed; and no number that is not
-// finite where images, classes or their number leave nothing to learn.
+// Tests every method on dense networks and on layers. The weights are the same on threads, on nodes of which one is
+// lost, on ranks, and after a resume. All numbers stay finite even if the images, the classes or their number leave
+// nothing to learn.
 import { describe, expect, it } from 'vitest';
 import { openSession, openThreads, strategiesFor } from '../../coordinator/compose.js';
 import { Dispatcher } from '../../coordinator/dispatcher.js';

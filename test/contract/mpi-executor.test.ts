@@ -1,4 +1,4 @@
-// The ranks of a job fulfil the contract of an executor.
+// Tests that the ranks of a job fulfil the contract of an executor.
 import { CONTENT, type Content, describeExecutor } from './executor.contract.js';
 import { jobOf, of } from './mpi-job.js';
 import { describeTensorExecutor } from './tensor-executor.contract.js';

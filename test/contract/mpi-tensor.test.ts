@@ -1,4 +1,5 @@
-// The ranks of a job tensor parallel: each holds the state of its tensor shards alone, and it may go over to rows and back.
+// Tests tensor-parallel steps on the ranks of a job. Each rank holds only the state of its own tensor shards, and the
+// run may switch to data-parallel steps and back.
 import { afterEach, describe, expect, it } from 'vitest';
 import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf, modelOf } from '../../src/models/dense/model.js';

@@ -1,4 +1,4 @@
-// The ranks of a job: one tree for any number of them, and no step by different ranks.
+// Tests the ranks of a job: the tree is the same for any number of ranks, and all ranks do the same step.
 import { afterEach, describe, expect, it } from 'vitest';
 import { sameBits } from '../bits.js';
 import { CONTENT } from './executor.contract.js';

@@ -1,4 +1,4 @@
-// Channels over real sockets fulfil the contract, with TLS and without, whichever side speaks first.
+// Tests that channels over real sockets fulfil the contract, with and without TLS, whichever side sends first.
 import { Arrivals, joinServer, newCertificate, openServer, TcpProxy } from '../sockets.js';
 import { describeChannel } from './channel.contract.js';
 import { describeChannelEnd } from './channel-end.contract.js';

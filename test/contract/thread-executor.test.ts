@@ -1,4 +1,4 @@
-// The thread executor: the contract with one to three threads, and what can go wrong with threads only.
+// Tests the thread executor: the contract with one to three threads, and what can only go wrong with threads.
 import type { EventEmitter } from 'node:events';
 import { cpSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// An executor that is watched keeps the contract of the executor within, and tells of every call.
+// Tests that a traced executor keeps the contract of the executor that it wraps, and tells of every call.
 import { describe, expect, it } from 'vitest';
 import { TracedExecutor } from '../../coordinator/executors/traced-executor.js';
 import type { Call } from '../../src/engine/timeline.js';

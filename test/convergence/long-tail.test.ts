@@ -1,5 +1,5 @@
-// Pseudo-labels do no harm where the classes are not equally frequent, which nobody has said: on a long tail made of real images, by few hidden
-// units and one seed, judged on validation images.
+// Tests that pseudo-labels do no harm if the classes are not equally frequent and nobody has said so. The data is a
+// long tail made of real images. Runs have few hidden units and one seed, and are judged on validation images.
 import { beforeAll, expect, it } from 'vitest';
 import { openSession } from '../../coordinator/compose.js';
 import { resolveRun } from '../../coordinator/runs/resolved-run.js';

@@ -1,5 +1,6 @@
-// Every method is better than labels alone, on changed images too: few hidden units, real images, one seed, judged on validation images. And on a long tail,
-// which nobody has said, none is worse. Margins are those by which these runs differ, less some points for other processors.
+// Tests that every method is better than labels alone, also on augmented images. Runs have few hidden units, real
+// images and one seed, and are judged on validation images. On a long tail that nobody has declared, no method is
+// worse. The margins are the differences of these runs, less some points for other processors.
 import { beforeAll, expect, it } from 'vitest';
 import { openSession } from '../../coordinator/compose.js';
 import { resolveRun } from '../../coordinator/runs/resolved-run.js';

@@ -1,5 +1,6 @@
-// The method works: on real images each scenario is better than the one before it. Judged on validation images, by few hidden units and fixed
-// seeds. The margins are those by which these runs differ, less some points for other processors: their bits differ, and so do their accuracies a little.
+// Tests that each scenario is better than the one before it on real images. Runs have few hidden units and fixed seeds,
+// and are judged on validation images. The margins are the differences of these runs, less some points for other
+// processors, whose bits and accuracies differ a little.
 import { beforeAll, expect, it } from 'vitest';
 import { openSession } from '../../coordinator/compose.js';
 import { resolveRun } from '../../coordinator/runs/resolved-run.js';

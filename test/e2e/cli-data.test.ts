@@ -1,4 +1,4 @@
-// Data as people bring it: few labels, none for the others, classes that are not numbered from 0, no test set.
+// Tests data as users have it: few labels, unknown labels, classes that are not numbered from 0, no test set.
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

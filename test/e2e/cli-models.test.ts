@@ -1,4 +1,4 @@
-// Models that runs leave, as a user has them evaluated and label images.
+// Tests models of runs as a user evaluates them and labels images with them.
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';

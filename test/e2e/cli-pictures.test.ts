@@ -1,4 +1,5 @@
-// Pictures as people have them train to the bits of the same images in IDX files: in one folder, by class, packed.
+// Tests image files in one folder, in folders of classes, and packed. They train to the bits of the same images in IDX
+// files.
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';

@@ -1,4 +1,5 @@
-// Runs that are disturbed, on networks small enough that one takes a second or two: the bits and the tables are those without it.
+// Tests runs that are disturbed, on networks so small that a run takes a second or two. Their bits and tables are those
+// of an undisturbed run.
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
-// The command line as a user meets it: help, mistakes, data, what a run says and where, and whether the machine is usable.
+// Tests the command line as a user meets it: help, mistakes, data, what a run prints and where, and whether the machine
+// is usable.
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// A run over one to four processes on loopback: the bits of a run on threads alone, data parallel and tensor parallel, with TLS, without,
-// and without the coordinator's own threads.
+// Tests that a run on one to four processes on loopback has the bits of a run on threads alone. It may be data-parallel
+// or tensor-parallel, with or without TLS, and without the coordinator's own threads.
 import { describe, expect, it } from 'vitest';
 import { operatorOfFile, SHARDS } from './cluster.js';
 

@@ -1,4 +1,5 @@
-// What can happen to a node, each at each phase of a run, on processes and sockets: the bits of the run are those without it.
+// Tests what can happen to a node, in each phase of a run, with processes and sockets. The run has the bits of an
+// undisturbed one.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Coordinator, operatorOfFile, SMALL, signalling } from './cluster.js';
 import type { Running } from './command.js';

@@ -1,4 +1,5 @@
-// Nodes that come and go while a run goes on, as processes: what the run says of it, what `status` says, and that its bits stay the same.
+// Tests nodes that join and leave during a run, as processes: what the run and `status` say about them, and that the
+// bits stay the same.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { statusFrom } from '../../coordinator/commands/status.js';
 import { SERVER_TRANSPORT } from '../../coordinator/server/transport.js';

@@ -1,5 +1,5 @@
-// A coordinator that is killed again and again, in each phase of a run, while its nodes live on: they wait, find it again by themselves at
-// the same address, and the run ends on the bits that it would have had.
+// Tests a coordinator that is killed repeatedly, in each phase of a run, while its nodes go on. They wait and find it
+// again at the same address, and the run ends with the bits of an undisturbed one.
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

@@ -1,4 +1,5 @@
-// `pseudolabel worker` where it does not come to work: what it says, its exit code, and that the coordinator is none the worse for it.
+// Tests `pseudolabel worker` when it gets no work: what it prints, its exit code, and that the coordinator is not
+// disturbed.
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';

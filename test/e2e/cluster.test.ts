@@ -1,4 +1,5 @@
-// The script for Slurm, by an srun that starts the tasks on this machine: stopped when its time is up, submitted again, done.
+// Tests the script for Slurm, with an srun that starts the tasks on this machine. The job is stopped when its time is
+// up, submitted again, and ends.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// The dashboard of a reproduction, whose runs are all on one page, while it goes on and afterwards.
+// Tests the dashboard of a reproduction, which shows all runs on one page, during the runs and afterwards.
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { folderOfFile } from '../folders.js';

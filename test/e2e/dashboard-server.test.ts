@@ -1,4 +1,4 @@
-// Who may look at the dashboard and from where, and that it draws as fast as a screen shows.
+// Tests who may see the dashboard and from where, and that it draws as fast as a screen shows.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// The dashboard in a real browser, while a real training goes on.
+// Tests the dashboard in a real browser during a real training.
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { folderOfFile } from '../folders.js';

@@ -1,5 +1,5 @@
-// The commands of README.md and docs/, as they stand, in a shell: block by block in one folder for each text. Trainings are made small by flags that are
-// added to them.
+// Tests the commands of README.md and docs/ unchanged in a shell, block by block, in one folder for each text. Flags
+// are added to make trainings small.
 import { execFile } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';

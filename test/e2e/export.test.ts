@@ -1,4 +1,5 @@
-// Models in other programs' formats: Keras and ONNX Runtime give the outputs that TensorFlow.js gives, and Keras' files are read.
+// Tests models in other programs' formats. Keras and ONNX Runtime give the outputs of TensorFlow.js, and Keras' files
+// can be read.
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,5 +1,5 @@
-// A convolutional network from Keras, trained on MNIST with 100 labels by threads, by two nodes of which one is killed, and by two ranks: to the
-// same weights, which TensorFlow.js and Keras load again.
+// Tests a convolutional network from Keras on MNIST with 100 labels. Threads, two nodes of which one is killed, and two
+// ranks train it to the same weights, which TensorFlow.js and Keras load again.
 import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,5 @@
-// The library in processes of its own, by the name of the package, with an environment that nobody prepared.
+// Tests the library in processes of its own, imported by the name of the package, in an environment without
+// preparation.
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { folderOfFile } from '../folders.js';

@@ -1,5 +1,5 @@
-// A job over two hosts with a link of 1 Gbit/s between them (network namespaces, with names of their own). mpirun starts the second rank as it
-// would over ssh.
+// Tests a job on two hosts with a link of 1 Gbit/s between them (network namespaces, with host names of their own).
+// mpirun starts the second rank as it would over ssh.
 import { execFileSync } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
-// Training as a job of several processes, started by the real mpirun on networks small enough that a run takes a second or two.
+// Tests training as a job of several processes. The real mpirun starts them, on networks so small that a run takes a
+// second or two.
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
-// A run over machines with a network between them: hosts of their own (network namespaces), links of 1 Gbit/s, TLS, and a cable that is taken
-// out. The weights are those of threads on one machine.
+// Tests a run on machines with a network between them: hosts of their own (network namespaces), links of 1 Gbit/s, TLS,
+// and a cable that is unplugged. The weights are those of threads on one machine.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';

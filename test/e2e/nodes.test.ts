@@ -1,4 +1,5 @@
-// A tensor-parallel run over processes and sockets, as a user starts it: a node is killed in a step, and the result is that of one machine.
+// Tests a tensor-parallel run with processes and sockets, as a user starts it. A node is killed in a step, and the
+// result is that of one machine.
 import { beforeAll, expect, it } from 'vitest';
 import { operatorOfFile, signalling } from './cluster.js';
 

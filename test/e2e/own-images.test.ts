@@ -1,4 +1,5 @@
-// A person's own pictures: classes in folders, many more in `unlabelled`, in colour. Trained on threads and over two nodes, then labelled.
+// Tests a user's own images: classes in folders, many more images in `unlabelled`, in colour. They are trained on
+// threads and on two nodes, and then labelled.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';

@@ -1,4 +1,5 @@
-// The package as it is published (npm run pack): what is in it, that its types are right, and that it runs outside of the repository.
+// Tests the package as it is published (npm run pack): what it contains, that its types are right, and that it runs
+// outside of the repository.
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';

@@ -1,5 +1,5 @@
-// All pages in a real browser, as people see them: at four widths, light and dark and on paper, by keyboard and for screen readers. The screenshots
-// are among the test artefacts.
+// Tests all pages in a real browser as users see them: at four widths, light and dark and on paper, by keyboard and for
+// screen readers. The screenshots are among the test artefacts.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';

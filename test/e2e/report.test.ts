@@ -1,4 +1,5 @@
-// Reports as a user meets them: written by training, built again from a directory, opened from disk in a browser without a network.
+// Tests reports as a user meets them: written by training, built again from a directory, opened from disk in a browser
+// without a network.
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

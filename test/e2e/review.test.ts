@@ -1,4 +1,4 @@
-// The loop of label, look, correct, retrain, as a person goes through it with a browser.
+// Tests the loop of labelling, reviewing, correcting and training again, as a user does it with a browser.
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';

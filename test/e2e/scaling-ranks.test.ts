@@ -1,4 +1,5 @@
-// `pseudolabel scaling --ranks` with the real mpirun, on a network so small that several ranks gain nothing: what is checked is what it says.
+// Tests `pseudolabel scaling --ranks` with the real mpirun. The network is so small that several ranks gain nothing, so
+// the test checks what is printed.
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

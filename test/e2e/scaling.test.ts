@@ -1,4 +1,5 @@
-// `pseudolabel scaling` on a network so small that several workers gain nothing: what is checked is what it says, not how fast it is.
+// Tests `pseudolabel scaling` on a network so small that several workers gain nothing. So the test checks what is
+// printed, and not how fast it is.
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// Set-up as a user meets it: what a second run says, and what is said when TensorFlow cannot be had. Nothing is downloaded.
+// Tests set-up as a user meets it: what a second run prints, and what is printed if TensorFlow is not available.
+// Nothing is downloaded.
 
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// The ways in which a training may be stopped, as they come from shells, terminals, npm and the system: nothing is lost, nobody stays behind.
+// Tests the ways in which shells, terminals, npm and the system may stop a training. Nothing is lost, and no process is
+// left.
 import { type SpawnOptions, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';

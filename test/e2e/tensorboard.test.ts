@@ -1,4 +1,4 @@
-// Event files, as the real TensorBoard reads them.
+// Tests that the real TensorBoard reads the event files.
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// --trace, on a real run.
+// Tests --trace on a real run.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// What is kept in caches and state: what of it is found, named, and removed; and that nothing else is.
+// Tests which files in caches and state are found, named and removed, and that no others are.
 import { mkdir, readdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';

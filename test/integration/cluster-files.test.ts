@@ -1,4 +1,4 @@
-// The files of docs/cluster/ as those who use them read them: our own command line, systemd and Slurm.
+// Tests the files of docs/cluster/ as their readers see them: our own command line, systemd and Slurm.
 import { spawnSync } from 'node:child_process';
 import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';

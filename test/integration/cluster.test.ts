@@ -1,5 +1,5 @@
-// The training loop on clusters, on real MNIST, against the oracle in one thread: the same weights for any number of nodes, whatever
-// becomes of them.
+// Tests the training loop on clusters with real MNIST, against the oracle in one thread. The weights are the same for
+// any number of nodes, whatever happens to them.
 
 import { describe, expect, it } from 'vitest';
 import { Dispatcher } from '../../coordinator/dispatcher.js';

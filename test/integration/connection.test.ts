@@ -1,4 +1,4 @@
-// What connections meet in their lives over real sockets: silence, cuts, damage, a process that stands still.
+// Tests what can happen to connections over real sockets: silence, cuts, damage, and a process that is suspended.
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { ListenOptions } from '../../coordinator/server/server.js';

@@ -1,4 +1,5 @@
-// Random and mutated bytes at a server and in channels, while others talk there: nothing falls, nothing stays, and nobody is disturbed.
+// Tests random and mutated bytes at a server and in channels, while others talk there. Nothing crashes, nothing is
+// left, and nobody is disturbed.
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-// What the buffers that sockets read into cost: they are to die young, without the whole heap being marked for them.
+// Tests the cost of the buffers that sockets read into. They must be collected young, without marking the whole heap.
 import { constants, PerformanceObserver } from 'node:perf_hooks';
 import { expect, it } from 'vitest';
 import { MAX_BULK } from '../../src/protocol/channel.js';

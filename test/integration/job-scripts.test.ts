@@ -1,4 +1,5 @@
-// The job scripts of docs/cluster/, read as Slurm and PBS read them, and run with an mpirun that only says what it was asked.
+// Tests the job scripts of docs/cluster/. They are read as Slurm and PBS read them, and run with an mpirun that only
+// prints its arguments.
 import { execFile, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

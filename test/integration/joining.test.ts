@@ -1,4 +1,5 @@
-// How workers and servers find each other over real sockets: coordinators that come late or not at all, TLS on one side, what a server prints, and its end.
+// Tests how workers and servers find each other over real sockets: coordinators that come late or not at all, TLS on
+// one side only, what a server prints, and its end.
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { PseudolabelError } from '../../src/errors.js';

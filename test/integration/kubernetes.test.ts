@@ -1,4 +1,4 @@
-// The manifests of docs/cluster/kubernetes as Kubernetes reads them.
+// Tests the manifests of docs/cluster/kubernetes as Kubernetes reads them.
 import { spawnSync } from 'node:child_process';
 import { cpSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
-// Every kind of layer that can be trained: it has a gradient, and no thread is the first to use the name of an attribute of TensorFlow's operations
-// (the binding of tfjs-node keeps them in one set for all threads, without a lock).
+// Tests every kind of layer that can be trained. Each has a gradient, and no thread is the first to use the name of an
+// attribute of TensorFlow's operations (the binding of tfjs-node keeps them in one set for all threads, without a
+// lock).
 import { describe, expect, it } from 'vitest';
 import { createArena, floats } from '../../src/engine/arena.js';
 import { loadKernel } from '../../src/engine/kernel/kernel.js';

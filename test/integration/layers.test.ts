@@ -1,4 +1,4 @@
-// Networks of TensorFlow.js layers: their gradients, their bits, their files, and what is refused of them.
+// Tests networks of TensorFlow.js layers: their gradients, their bits, their files, and which ones are refused.
 
 import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';

@@ -1,4 +1,4 @@
-// Several runs of a program by the same workers: a sweep, say.
+// Tests several runs of a program on the same workers, such as a sweep.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// The library, as a program uses it: options, events, results, and what stops a run.
+// Tests the library as a program uses it: options, events, results, and what stops a run.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

@@ -1,5 +1,6 @@
-// A data set of more classes than a byte can tell, in several blocks of memory, some of it held out to validate: the same weights on threads,
-// on a node, and after a checkpoint; and as when its images were split by hand.
+// Tests a data set with more classes than a byte can number, in several blocks of memory, with some images held out for
+// validation. The weights are the same on threads, on a node, and after a checkpoint. They are also those of a run
+// whose images were split by hand.
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openSession, openThreads, strategiesFor } from '../../coordinator/compose.js';

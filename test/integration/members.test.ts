@@ -1,4 +1,5 @@
-// What a run of an ensemble keeps for people: what its networks say one by one, doubtful images, views; and that none of it changes the run.
+// Tests what a run of an ensemble keeps for people: the predictions of each network, doubtful images, and views. None
+// of this changes the run.
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openSession } from '../../coordinator/compose.js';

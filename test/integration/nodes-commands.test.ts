@@ -1,4 +1,4 @@
-// The commands of a run over several machines, from flags to result, with connections that stay within this process.
+// Tests the commands of a run on several machines, from flags to result, with connections within this process.
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { type ClusterFlags, clusterPlace } from '../../coordinator/commands/cluster.js';

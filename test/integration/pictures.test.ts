@@ -1,4 +1,5 @@
-// Pictures on threads: they become one set of one size, what is kept is used, what cannot be decoded is named, nothing is half done.
+// Tests how threads decode images: they become one set of one size, the cache is used, images that cannot be decoded
+// are named, and nothing is half done.
 import { readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';

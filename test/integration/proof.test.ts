@@ -1,4 +1,5 @@
-// What the proof of the token is worth over real sockets: replayed, passed on by someone in between, or made by the words of docs/protocol.md.
+// Tests the proof of the token over real sockets: replayed, relayed by an attacker in the middle, or made from the text
+// of docs/protocol.md.
 import { createHmac, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';

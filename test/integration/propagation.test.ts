@@ -1,4 +1,5 @@
-// Label propagation on threads: right on MNIST, the same bits for any number of workers, also where some are lost.
+// Tests label propagation on threads: it is right on MNIST, and has the same bits for any number of workers, even if
+// some are lost.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { seedsOf } from '../../coordinator/classifier.js';

@@ -1,4 +1,5 @@
-// What commands refuse before they load or compute anything. A data set without a file would be the first thing to fail otherwise.
+// Tests what commands refuse before they load or compute anything. Otherwise a data set without a file would be the
+// first thing to fail.
 import { existsSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

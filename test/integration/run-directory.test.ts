@@ -1,4 +1,5 @@
-// The directory of a run, as its owner and as a stranger may leave it: who may work in it, and what going on with it may touch.
+// Tests the directory of a run as its owner or a stranger may leave it: who may work in it, and what a resumed run may
+// change.
 import { mkdir, readdir, readFile, rmdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';

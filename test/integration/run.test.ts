@@ -1,4 +1,4 @@
-// What a run keeps for reports, and that looking at a run changes nothing of it.
+// Tests what a run keeps for reports, and that watching a run does not change it.
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { expect, it } from 'vitest';

@@ -1,4 +1,5 @@
-// A saved model that is damaged, is none, or is of a kind that cannot be used is refused by E_MODEL, which says why.
+// Tests that a saved model is refused with E_MODEL and a reason if it is damaged, is not a model, or is of a kind that
+// cannot be used.
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';

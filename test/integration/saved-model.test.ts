@@ -1,4 +1,5 @@
-// Saved models: plain TensorFlow.js predicts with them what a computation by hand gives, and they come back as they were.
+// Tests saved models. Plain TensorFlow.js predicts with them what a computation by hand gives, and they are read back
+// unchanged.
 
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// The server of a coordinator over real sockets: who comes in, who does not and why, and that those inside notice nothing of it.
+// Tests the server of a coordinator over real sockets: who is admitted, who is refused and why, and that those inside
+// are not disturbed.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';

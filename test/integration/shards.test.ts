@@ -1,4 +1,4 @@
-// That nothing of a run or of its model's predictions depends on the number of workers, where nothing is said of shards.
+// Tests that a run and its model's predictions do not depend on the number of workers if no number of shards is given.
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import { configFrom } from '../../coordinator/commands/run-flags.js';

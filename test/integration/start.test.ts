@@ -1,4 +1,4 @@
-// Runs that start from a model that was trained before.
+// Tests runs that start from a trained model.
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';

@@ -1,4 +1,5 @@
-// Training tensor parallel: the same bits for any number of workers and after any loss of one, and after any stop.
+// Tests tensor-parallel training: it has the same bits for any number of workers, after any loss of one, and after any
+// stop.
 import { describe, expect, it } from 'vitest';
 import { Dispatcher } from '../../coordinator/dispatcher.js';
 import { FaultyExecutor } from '../../coordinator/executors/faulty-executor.js';

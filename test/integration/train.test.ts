@@ -1,4 +1,4 @@
-// The training loop on a cluster of threads against the oracle in one thread, and what a run that stops comes back to.
+// Tests the training loop on threads against the oracle in one thread, and what a stopped run resumes with.
 import { describe, expect, it } from 'vitest';
 import { Dispatcher } from '../../coordinator/dispatcher.js';
 import { DataParallel } from '../../coordinator/strategies/data-parallel.js';

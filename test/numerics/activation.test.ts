@@ -1,4 +1,5 @@
-// The kernel's passes over a hidden layer and the output's bias: what they compute, and the bounds that `finite` rests on.
+// Tests the kernel's passes over a hidden layer and the output's bias: what they compute, and the bounds that `finite`
+// depends on.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { dropoutOf } from '../../src/models/dense/layer.js';

@@ -1,4 +1,4 @@
-// Pseudo-labels whose classes are balanced, against tfjs' automatic differentiation with labels from shifted logits.
+// Tests pseudo-labels with balanced classes, against tfjs' automatic differentiation with labels from shifted logits.
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
 import type { UnlabelledRows } from '../../src/methods/method.js';

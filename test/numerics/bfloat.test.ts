@@ -1,4 +1,4 @@
-// The kernel's bfloat16, in which sums may travel: rounding against a plain statement of it, and widening.
+// Tests the kernel's bfloat16, in which sums may be sent: rounding, against a plain definition of it, and widening.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bitsOf, floatOf, nearest, valuesOf } from './bfloat.js';

@@ -1,4 +1,5 @@
-// Chains of layers by the library of products against TensorFlow's automatic differentiation of the same networks.
+// Tests chains of layers by the library of products against TensorFlow's automatic differentiation of the same
+// networks.
 import { describe, expect, it } from 'vitest';
 import { createArena, floats, workspaceStart } from '../../src/engine/arena.js';
 import { loadKernel } from '../../src/engine/kernel/kernel.js';

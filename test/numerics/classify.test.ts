@@ -1,4 +1,4 @@
-// The predicted class in the kernel: the lowest of equals, and its confidence.
+// Tests the predicted class in the kernel, which is the lowest of equal ones, and its confidence.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { classify } from '../../src/models/dense/classify.js';

@@ -1,4 +1,4 @@
-// The library's convolutions against plain loops: every variant of this processor, to the bit.
+// Tests the library's convolutions against plain loops: every variant of this processor gives the same bits.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';

@@ -1,4 +1,4 @@
-// A thread that is being ended gives no answer: what the native library does to its last task must not pass for one.
+// Tests that a thread that is being ended gives no answer. The native library may break the results of its last task.
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';

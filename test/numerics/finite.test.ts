@@ -1,4 +1,5 @@
-// What a shard says of its gradient: `finite` is never true where an element is not, and not false for ordinary numbers.
+// Tests `finite` of a shard's gradient: it is never true if an element is not finite, and not false for ordinary
+// numbers.
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// Wires: what arrives is what the sender has kept, and what rounding leaves is not lost.
+// Tests gradient codecs: what arrives is what the sender has kept, and what rounding leaves is not lost.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GRADIENT_CODECS, type GradientCodec, gradientCodecOf } from '../../src/collectives/gradient-codec.js';

@@ -1,4 +1,4 @@
-// A gradient task: what it tells, where it writes, and that the same task has the same bits.
+// Tests a gradient task: what it returns, where it writes, and that the same task has the same bits.
 import { describe, expect, it } from 'vitest';
 import { workspaceStart } from '../../src/engine/arena.js';
 import { modelOf } from '../../src/models/dense/model.js';

@@ -1,4 +1,5 @@
-// The gradient of a shard against tfjs' automatic differentiation of the same loss: L = mean labelled + factor * mean unlabelled.
+// Tests the gradient of a shard against tfjs' automatic differentiation of the same loss: L = mean labelled + factor *
+// mean unlabelled.
 import { describe, expect, it } from 'vitest';
 import type { DenseModel } from '../../src/models/dense/model.js';
 import { modelOf } from '../../src/models/dense/model.js';

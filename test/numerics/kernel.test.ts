@@ -1,4 +1,4 @@
-// The kernel's random and rearranging passes: masks to the bit, noise by its distribution, rows in both orders.
+// Tests the kernel's random and rearranging passes: masks to the bit, noise by its distribution, rows in both orders.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { normalQuantiles } from '../../src/engine/normals.js';

@@ -1,4 +1,5 @@
-// The output layer in the kernel against double precision: how exact its exponential and logarithm are, at ordinary logits and far out.
+// Tests the output layer in the kernel against double precision: how exact its exponential and logarithm are, for
+// ordinary and for extreme logits.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

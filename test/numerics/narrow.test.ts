@@ -1,4 +1,5 @@
-// The three products of a narrow layer against sums in double precision, at sizes that are multiples of nothing.
+// Tests the three products of a narrow layer against sums in double precision, at sizes that are not multiples of
+// anything.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { scratch } from './scratch.js';

@@ -1,4 +1,5 @@
-// The library of products against a plain loop: every variant of this processor, with lists and without, to the bit.
+// Tests the library of products against a plain loop: every variant of this processor gives the same bits, with and
+// without lists.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { listBytes, nativeVariants, openNative, type Strided } from '../../src/engine/native/native.js';

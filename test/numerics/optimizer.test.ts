@@ -1,4 +1,5 @@
-// The update: tfjs' optimizers and Lee's momentum as oracles, the tree in which the gradient buffers are summed, and its independence of slices.
+// Tests the update: tfjs' optimizers and Lee's momentum as oracles, the tree in which the gradient buffers are summed,
+// and that slices do not matter.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';

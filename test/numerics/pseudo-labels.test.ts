@@ -1,4 +1,4 @@
-// Pseudo-labels in the gradient of a shard: what weighs nothing, what counts, and where fresh ones come from.
+// Tests pseudo-labels in the gradient of a shard: which weigh nothing, which count, and where fresh ones come from.
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
 import { modelOf } from '../../src/models/dense/model.js';

@@ -1,4 +1,4 @@
-// Partial sums: wherever the subtrees are summed, in whatever pieces, the total has the bits of the update's own sum.
+// Tests partial sums: wherever the subtrees are summed, in any pieces, the total has the bits of the update's own sum.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GradientSums } from '../../src/collectives/gradient-sum.js';

@@ -1,5 +1,5 @@
-// Tensor parallelism of an autoencoder against tfjs' automatic differentiation of the same loss, and against data-parallel training of the same
-// step.
+// Tests tensor-parallel steps of an autoencoder against tfjs' automatic differentiation of the same loss, and against
+// data-parallel training of the same step.
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
 import type { DenseModel } from '../../src/models/dense/model.js';

@@ -1,5 +1,5 @@
-// Tensor parallelism of a classifier against tfjs' automatic differentiation of the same loss, and against data-parallel training of the same
-// step.
+// Tests tensor-parallel steps of a classifier against tfjs' automatic differentiation of the same loss, and against
+// data-parallel training of the same step.
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
 import type { UnlabelledRows } from '../../src/methods/method.js';

@@ -1,4 +1,5 @@
-// A backward pass of a tensor shard that a worker died in: whoever does it again gets the bits of one that nobody died in, and done twice is done once.
+// Tests a backward pass of a tensor shard in which a worker died. A repetition gives the bits of an undisturbed pass,
+// and a second repetition changes nothing.
 import { describe, expect, it } from 'vitest';
 import { createArena, floats } from '../../src/engine/arena.js';
 import { type Kernel, loadKernel, UPDATE_CHUNK } from '../../src/engine/kernel/kernel.js';

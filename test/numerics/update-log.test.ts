@@ -1,4 +1,5 @@
-// An update that a worker died in: whoever does it again gets the bits of an update that nobody died in, and done twice is done once.
+// Tests an update in which a worker died. A repetition gives the bits of an undisturbed update, and a second repetition
+// changes nothing.
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';

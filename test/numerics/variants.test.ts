@@ -1,4 +1,5 @@
-// A step of a dense network has the same bits by every variant of the products and by plain loops, on images with many zeros and with few.
+// Tests that a step of a dense network has the same bits with every variant of the products and with plain loops, on
+// images with many and with few zeros.
 import { describe, expect, it } from 'vitest';
 import { nativeVariants, openNative } from '../../src/engine/native/native.js';
 import { Products } from '../../src/engine/products.js';

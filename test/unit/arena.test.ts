@@ -1,4 +1,4 @@
-// The layout of the shared memory: everything has its place, and no place has two things.
+// Tests the layout of the shared memory: everything has its place, and no place is used twice.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

@@ -1,4 +1,4 @@
-// Each known fault has a test that says so, and no test names a fault that nobody knows.
+// Tests that each known fault is named by a test, and that no test names an unknown fault.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

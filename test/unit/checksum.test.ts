@@ -1,4 +1,4 @@
-// The checksum of parameters: SHA-256 over their bytes, wherever they lie.
+// Tests the checksum of parameters: SHA-256 over their bytes, wherever they are in memory.
 import { describe, expect, it } from 'vitest';
 import { sha256OfParameters } from '../../src/checksum.js';
 

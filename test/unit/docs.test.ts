@@ -1,4 +1,5 @@
-// README.md and docs/ hold: links lead somewhere, every command line is one that the program takes, and those that no test runs say why.
+// Tests README.md and docs/: links lead somewhere, the program takes every command line, and those that no test runs
+// say why.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';

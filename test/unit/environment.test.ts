@@ -1,4 +1,4 @@
-// The environment of a run: what of the user's own gets into it.
+// Tests which of the user's variables get into the environment of a run.
 import { describe, expect, it } from 'vitest';
 import { environment } from '../../coordinator/commands/doctor.js';
 import { completed, ignored, isComplete } from '../../scripts/environment.mjs';

@@ -1,4 +1,4 @@
-// The error type: its exit codes, and its way back from a worker thread.
+// Tests the error type: its exit codes, and its way back from a worker thread.
 import { Piscina } from 'piscina';
 import { describe, expect, it } from 'vitest';
 import { ERROR_CODES, exitCodeOf, PseudolabelError } from '../../src/errors.js';

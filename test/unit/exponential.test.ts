@@ -1,4 +1,4 @@
-// The exponential function that is the same everywhere.
+// Tests the exponential function that has the same bits on every machine.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { exponential } from '../../src/exponential.js';

@@ -1,4 +1,4 @@
-// How numbers are written, at the places where the way of writing changes.
+// Tests how numbers are written, at the places where the format changes.
 import { describe, expect, it } from 'vitest';
 import { bar, counted, duration, loss, percent, whole } from '../../src/format.js';
 

@@ -1,4 +1,5 @@
-// The rule of the folders: what computes knows nothing of what hosts it, what hosts it nothing of what decides, and nobody goes in circles.
+// Tests the rule of the folders: src does not import worker, worker does not import coordinator, and there are no
+// cycles.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';

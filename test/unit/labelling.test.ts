@@ -1,4 +1,4 @@
-// The files that labels are written to, and the folders that images are sorted into.
+// Tests the files that labels are written to, and the folders that images are sorted into.
 import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';

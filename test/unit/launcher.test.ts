@@ -1,4 +1,4 @@
-// What the launcher finds out before it starts the command line, and says when that was killed.
+// Tests what the launcher finds out before it starts the command line, and what it says when that was killed.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// Which images a saved model is used on where nobody says it, and what its classes are called.
+// Tests which images a saved model is used on by default, and the names of its classes.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';

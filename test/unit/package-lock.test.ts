@@ -1,4 +1,4 @@
-// What is installed is what was locked, bit for bit: from any registry, on any platform.
+// Tests that what is installed is what was locked, bit for bit, from any registry and on any platform.
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 

@@ -1,4 +1,5 @@
-// The random streams: known answers, uniformity on fixed seeds (deterministic: these tests cannot flake), independence of keys.
+// Tests the random streams: known answers, uniformity on fixed seeds (these tests are deterministic and cannot flake),
+// and independence of keys.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { keyOf, laneStates, Stream } from '../../src/random.js';

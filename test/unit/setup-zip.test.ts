@@ -1,4 +1,4 @@
-// The zip reader of set-up, on archives written here byte by byte.
+// Tests the zip reader of set-up, on archives that are written here byte by byte.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

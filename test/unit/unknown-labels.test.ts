@@ -1,4 +1,4 @@
-// What a run says and keeps where labels or test images are not there: nothing is judged by what nobody knows.
+// Tests what a run says and keeps if labels or test images are missing: nothing is judged by unknown labels.
 import { describe, expect, it } from 'vitest';
 import { Gauges } from '../../coordinator/dashboard/gauges.js';
 import { TrueLabels } from '../../coordinator/runs/diagnostics.js';

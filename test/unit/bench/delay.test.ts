@@ -1,4 +1,4 @@
-// The relay that holds what passes, as benchmarks and tests of far machines use it.
+// Tests the relay that delays what passes, which benchmarks and tests of distant machines use.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';

@@ -1,4 +1,4 @@
-// How hosts share cores in a time that passes more slowly, as the benchmarks of four machines have it.
+// Tests how hosts share cores in slowed time, as in the benchmarks of four machines.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 

@@ -1,4 +1,4 @@
-// Checkpoints: what was saved comes back bit for bit, the last ones are kept, and those of another run are refused.
+// Tests checkpoints: they are read back bit for bit, the last ones are kept, and those of another run are refused.
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';

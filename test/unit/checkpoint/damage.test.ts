@@ -1,4 +1,5 @@
-// A checkpoint that is damaged anywhere, is of another version or claims too much is refused by an error that says so.
+// Tests that a checkpoint is refused, with an error that says why, if it is damaged anywhere, is of another version, or
+// claims too much.
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';

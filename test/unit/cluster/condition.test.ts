@@ -1,4 +1,4 @@
-// Waits are not silent: what is waited for is said at once, and again every few seconds.
+// Tests that waits are not silent: what is waited for is said at once, and again every few seconds.
 import { expect, it } from 'vitest';
 import { Condition } from '../../../coordinator/executors/cluster/deadlines.js';
 import { ManualClock } from '../../manual-clock.js';

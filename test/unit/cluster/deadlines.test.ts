@@ -1,4 +1,5 @@
-// How long to wait: never too short nor too long, by the work, and not led astray by a single slow time.
+// Tests deadlines: neither too short nor too long, in proportion to the work, and not changed much by a single slow
+// time.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Deadlines } from '../../../coordinator/executors/cluster/deadlines.js';

@@ -1,4 +1,4 @@
-// Batches of ranges: everything once, in order, and none too long.
+// Tests batches of ranges: each image once, in order, and no batch too long.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { batchesOf } from '../../../coordinator/executors/prediction.js';

@@ -1,4 +1,4 @@
-// What a tensor shard lacks, against a model that keeps every step for every tensor shard.
+// Tests which steps a tensor shard lacks, against a model that keeps every step for every tensor shard.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DoneStep } from '../../../coordinator/executors/cluster/replay-log.js';

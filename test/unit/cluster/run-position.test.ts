@@ -1,4 +1,5 @@
-// What `status` says of a run: where it stands in the whole run, also after it was gone on with, and who has which shards.
+// Tests what `status` says of a run: its position in the whole run, also after a resume, and which members have which
+// shards.
 import { describe, expect, it } from 'vitest';
 import { linesOf } from '../../../coordinator/commands/status.js';
 import { RunPosition } from '../../../coordinator/executors/cluster/status.js';

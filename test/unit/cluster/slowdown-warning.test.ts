@@ -1,4 +1,5 @@
-// Whether nodes pay off, from what steps took: said when they do not, with the reason, and not said otherwise.
+// Tests the warning that nodes do not pay off: it is given with its reason if the times of steps show this, and only
+// then.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

@@ -1,4 +1,4 @@
-// Alarms ring in time, unless it was this process that stood still.
+// Tests that timers ring in time, unless this process was suspended.
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { stallTimer } from '../../../coordinator/executors/cluster/deadlines.js';

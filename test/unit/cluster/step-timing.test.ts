@@ -1,4 +1,4 @@
-// When a stage with nodes is judged: over enough steps of its most expensive kind, and once.
+// Tests when a stage with nodes is judged: over enough steps of its most expensive kind, and once.
 import { describe, expect, it } from 'vitest';
 import { StepTiming } from '../../../coordinator/executors/cluster/step-timing.js';
 import { ManualClock } from '../../manual-clock.js';

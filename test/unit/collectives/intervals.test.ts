@@ -1,4 +1,4 @@
-// Sets of ranges, against sets of numbers.
+// Tests sets of ranges against sets of numbers.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Intervals } from '../../../src/collectives/intervals.js';

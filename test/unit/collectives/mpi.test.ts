@@ -1,4 +1,4 @@
-// What is said where Open MPI cannot be called.
+// Tests the errors if Open MPI cannot be called.
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { loadLibrary, openMpi } from '../../../src/collectives/mpi.js';
 

@@ -1,4 +1,4 @@
-// The tree of sums: that the subtrees of any share are whole, apart, few, and all of it.
+// Tests the tree of sums: the subtrees of any share are whole, disjoint and few, and cover all of it.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { halves, type Subtree, subtreesOf } from '../../../src/collectives/tree.js';

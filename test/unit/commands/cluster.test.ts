@@ -1,4 +1,4 @@
-// What is printed about the nodes of a run.
+// Tests what is printed about the nodes of a run.
 import { expect, it } from 'vitest';
 import { clusterPlace } from '../../../coordinator/commands/cluster.js';
 import { wished } from '../../../coordinator/executors/failures.js';

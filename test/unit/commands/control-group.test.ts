@@ -1,4 +1,4 @@
-// The memory that a control group leaves, by the files of both versions.
+// Tests how much memory a control group leaves, with the files of both versions.
 import { describe, expect, it } from 'vitest';
 import { controlGroup } from '../../../coordinator/commands/control-group.js';
 import { memory } from '../../../coordinator/commands/doctor.js';

@@ -1,4 +1,4 @@
-// What the doctor makes of what it sees.
+// Tests what the doctor concludes from what it finds.
 import { describe, expect, it } from 'vitest';
 import { diagnose, keptHere, keptNow, nodeVersion, threads } from '../../../coordinator/commands/doctor.js';
 import { PseudolabelError } from '../../../src/errors.js';

@@ -1,4 +1,4 @@
-// The shares that `label --propagate` holds labels to: what is assumed where nobody says, and what is refused.
+// Tests the shares that `label --propagate` holds labels to: what is assumed by default, and what is refused.
 import { describe, expect, it } from 'vitest';
 import { heldLine, heldSharesIn } from '../../../coordinator/commands/held-shares.js';
 import { heldFor } from '../../../coordinator/library/held-shares.js';

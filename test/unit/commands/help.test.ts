@@ -1,4 +1,4 @@
-// What --help, help and completion say: every option stands under a heading, and a shell can run the scripts.
+// Tests --help, help and completion: every option is under a heading, and a shell can run the scripts.
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { completionLines } from '../../../coordinator/commands/completion.js';

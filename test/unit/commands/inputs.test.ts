@@ -1,4 +1,4 @@
-// What is said of a path on the command line that cannot be used, before anything is loaded.
+// Tests the errors about a path on the command line that cannot be used, before anything is loaded.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';

@@ -1,4 +1,5 @@
-// Command lines that users paste: in the form in which they called the program, with words that a shell reads back as they are.
+// Tests command lines that users paste: they have the form in which the program was called, and a shell reads their
+// words back unchanged.
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { invocationOf, quoted, resumeArgs, withResumeLine } from '../../../coordinator/commands/invocation.js';

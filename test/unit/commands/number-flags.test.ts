@@ -1,4 +1,4 @@
-// What is said of numbers of flags that are beyond their limits.
+// Tests the errors about numbers of flags that are beyond their limits.
 import { expect, it } from 'vitest';
 import { withinLimits } from '../../../coordinator/commands/number-flags.js';
 

@@ -1,4 +1,5 @@
-// Options that have no effect are refused: the table of rules has every option of every command, and each of its rules is tried both ways.
+// Tests that options without an effect are refused. The table of rules has every option of every command, and each of
+// its rules is tried both ways.
 import { describe, expect, it } from 'vitest';
 import { OPTION_RULES, refuseIdle } from '../../../coordinator/commands/option-rules.js';
 import { programOf } from '../../../coordinator/commands/program.js';

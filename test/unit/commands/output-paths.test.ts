@@ -1,4 +1,5 @@
-// What a command would replace is seen before it begins: files that it reads, files that a run keeps, its other results.
+// Tests that a command sees what it would replace before it begins: files that it reads, files that a run keeps, its
+// other results.
 import { link, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';

@@ -1,4 +1,4 @@
-// Who may look at a dashboard that others can reach: nobody without the token, and whoever has sent it once.
+// Tests who may see a dashboard that others can reach: nobody without the token, and everybody who has sent it once.
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// The dashboard of a run from when it is opened to the end, without a browser.
+// Tests the dashboard of a run from its opening to its end, without a browser.
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { expect, it } from 'vitest';

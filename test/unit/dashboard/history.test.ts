@@ -1,4 +1,4 @@
-// What a page is told: everything to who comes late, then only what is new, and nothing twice.
+// Tests what a page is told: everything when it connects, then only what is new, and nothing twice.
 import { describe, expect, it } from 'vitest';
 import { History } from '../../../coordinator/dashboard/history.js';
 import { Lanes } from '../../../coordinator/dashboard/lanes.js';

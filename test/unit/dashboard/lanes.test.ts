@@ -1,4 +1,4 @@
-// The lanes of a node: never two tasks in one, and none forgotten.
+// Tests the lanes of a node: never two tasks in one lane, and no task forgotten.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Workspaces } from '../../../worker/thread-pool.js';

@@ -1,4 +1,4 @@
-// What nodes are shown doing: what they did of the last looks, and that they are gone until they are back.
+// Tests what nodes are shown to do: their activities at the last looks, and that they are gone until they are back.
 import { describe, expect, it } from 'vitest';
 import { NodeLanes } from '../../../coordinator/dashboard/lanes.js';
 import { activityOf, type NodeNow } from '../../../coordinator/executors/cluster/status.js';

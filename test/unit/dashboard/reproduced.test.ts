@@ -1,4 +1,4 @@
-// The page of a reproduction, without a browser: its table, and what those who look are told when one run follows another.
+// Tests the page of a reproduction without a browser: its table, and what pages are told when one run follows another.
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';

@@ -1,4 +1,4 @@
-// The dashboard's server, without a browser.
+// Tests the dashboard's server without a browser.
 import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { get, type IncomingMessage, request } from 'node:http';

@@ -1,4 +1,5 @@
-// The images that a page shows as the least sure ones: the right ones, with the class that each had before, and no more often than anybody can look.
+// Tests the images that a page shows as the least sure ones: they are the right ones, have their previous class, and do
+// not change faster than people can look.
 import { decode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
 import { Unsure } from '../../../coordinator/dashboard/unsure.js';

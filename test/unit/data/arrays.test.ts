@@ -1,4 +1,4 @@
-// Data sets out of a program's arrays and iterators, and what is wrong with some.
+// Tests data sets from a program's arrays and iterators, and their errors.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { datasetFromArrays, datasetFromImages, type GivenArrays, type GivenImage } from '../../../src/data/arrays.js';

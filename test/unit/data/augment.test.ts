@@ -1,4 +1,4 @@
-// Random changes of images: what they leave alone, how far they go, and that their names decide them.
+// Tests random changes of images: what they leave unchanged, how far they go, and that their names decide them.
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

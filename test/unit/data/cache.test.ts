@@ -1,4 +1,4 @@
-// What is kept of decoded images: up to so many bytes, what was used last first.
+// Tests the cache of decoded images: it keeps up to a number of bytes, and the last used images first.
 import { readdir, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { expect, it } from 'vitest';

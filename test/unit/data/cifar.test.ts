@@ -1,4 +1,4 @@
-// CIFAR in its binary version, as its archives unpack, and files that are damaged.
+// Tests CIFAR in its binary version, as its archives unpack, and damaged files.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';

@@ -1,4 +1,4 @@
-// Class names that a person takes for one: what is said of them.
+// Tests what is said of class names that look like the same name to a person.
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { dataLines } from '../../../coordinator/terminal/summary.js';

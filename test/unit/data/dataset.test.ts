@@ -1,4 +1,4 @@
-// Data sets: the packaged MNIST, and small generated ones of other sizes, spellings and faults.
+// Tests data sets: the packaged MNIST, and small generated ones of other sizes, spellings and faults.
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

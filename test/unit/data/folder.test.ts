@@ -1,4 +1,4 @@
-// Folders of pictures: which files are images, what their labels are, and in which order they come.
+// Tests folders of images: which files are images, what their labels are, and in which order they come.
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';

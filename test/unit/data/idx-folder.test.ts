@@ -1,4 +1,5 @@
-// Folders of IDX files as people have them: labels that are missing, partly known or not numbered from 0, and files under other names.
+// Tests folders of IDX files as users have them: labels that are missing, partly known or not numbered from 0, and
+// files with other names.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';

@@ -1,4 +1,5 @@
-// The IDX reader: what was written comes back; anything else is an error, never a crash or an array of the wrong size.
+// Tests the IDX reader. It reads back what was written. Anything else is an error, never a crash or an array of the
+// wrong size.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';

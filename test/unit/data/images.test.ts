@@ -1,4 +1,4 @@
-// Images as steps number them: the same ones however they lie in stores and blocks, and in every thread.
+// Tests images in the order of steps: they are the same in any stores and blocks, and in every thread.
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// Files of labels as people and programs write them, and what is wrong with some.
+// Tests files of labels as people and programs write them, and their errors.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';

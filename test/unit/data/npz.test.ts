@@ -1,4 +1,4 @@
-// NumPy arrays as people save them, in every type and order, and files that are damaged or mean harm.
+// Tests NumPy arrays as people save them, in every type and order, and files that are damaged or malicious.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';

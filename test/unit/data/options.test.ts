@@ -1,4 +1,4 @@
-// What a user says of the data is checked wherever it comes from: flags, config files and programs.
+// Tests that options of data are checked wherever they come from: flags, config files and programs.
 import { expect, it } from 'vitest';
 import { loadDataset } from '../../../src/data/load.js';
 import { sizeOf } from '../../../src/data/options.js';

@@ -1,4 +1,4 @@
-// The file of decoded images: read back as it was written, refused where anything of it is not.
+// Tests the file of decoded images: it is read back as it was written, and refused if anything in it is wrong.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-// Parquet files as the Hugging Face hub has them, and files that are damaged.
+// Tests Parquet files as the Hugging Face hub has them, and damaged files.
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';

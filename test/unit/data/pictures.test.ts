@@ -1,4 +1,5 @@
-// Pictures become pixels: every format, what is lost, what is refused; the own decoders against sharp.
+// Tests how image files become pixels: every format, what is lost, what is refused, and the program's own decoders
+// against sharp.
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';

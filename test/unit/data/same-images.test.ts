@@ -1,4 +1,5 @@
-// The same images and labels are the same data set, bit by bit, whatever the format: MNIST's first as IDX, NumPy arrays, Parquet and arrays.
+// Tests that the same images and labels are the same data set, bit by bit, in any format: the first images of MNIST as
+// IDX, NumPy arrays, Parquet and arrays.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

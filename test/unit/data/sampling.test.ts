@@ -1,4 +1,4 @@
-// The draws of a step: each thing once an epoch, whatever the batches, from the number of the draw alone.
+// Tests the draws of a step: each row once an epoch, for any batches, from the number of the draw alone.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { drawOfShards, LabelledSampler, labelledBatch, ShardSampler } from '../../../src/data/sampling.js';

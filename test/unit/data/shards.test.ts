@@ -1,4 +1,4 @@
-// The division over shards: a partition, exact for any size.
+// Tests the division into shards: it is a partition, exact for any size.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { shardRange } from '../../../src/data/shards.js';

@@ -1,4 +1,4 @@
-// Which source reads a path, what is said of paths that none reads, and how labels become classes.
+// Tests which source reads a path, the errors for paths that none reads, and how labels become classes.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';

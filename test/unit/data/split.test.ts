@@ -1,4 +1,4 @@
-// The labelled split: balanced, disjoint from the validation images, and the same for the same seed.
+// Tests the labelled split: it is balanced, disjoint from the validation images, and the same for the same seed.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UNKNOWN } from '../../../src/data/dataset.js';

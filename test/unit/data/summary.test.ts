@@ -1,4 +1,4 @@
-// What `pseudolabel data` says of a data set, and the samples that it shows.
+// Tests what `pseudolabel data` says of a data set, and the samples that it shows.
 import { decode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
 import { type Dataset, datasetOf, UNKNOWN } from '../../../src/data/dataset.js';

@@ -1,4 +1,5 @@
-// What a path may lead to besides a file: each stays what it is, and gets the content. Private nodes in a folder of the test's own.
+// Tests what a path may lead to besides a file: each stays what it is, and gets the content. The special files are
+// private ones in a folder of the test.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { lstatSync, openSync, readSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// Files that a stranger may hand over: measured before memory is taken for them, and refused by an error that says so.
+// Tests files that a stranger may give: they are measured before memory is allocated for them, and refused with an
+// error that says so.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

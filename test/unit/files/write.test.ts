@@ -1,4 +1,5 @@
-// Atomic writes: a reader, at any time and after any failure, finds the old content or the new one, and nothing else is left behind.
+// Tests atomic writes: at any time and after any failure, a reader finds the old content or the new one, and nothing
+// else is left.
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';

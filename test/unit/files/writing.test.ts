@@ -1,4 +1,4 @@
-// Only a few files of src/files write: what holds of writing there then holds everywhere.
+// Tests that only a few files of src/files write, so that what is true of writing there is true everywhere.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-// Histograms of gradients by hand, and principal components by their definition.
+// Tests histograms of gradients against a computation by hand, and principal components against their definition.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HOG_VALUES, Hog } from '../../../src/graph/hog.js';

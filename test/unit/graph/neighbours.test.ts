@@ -1,4 +1,4 @@
-// Nearest neighbours against a search by hand, and their independence of who looks for them.
+// Tests nearest neighbours against a search by hand, and that they do not depend on who searches.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { blocksOf, nearest } from '../../../src/graph/neighbours.js';

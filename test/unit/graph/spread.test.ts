@@ -1,4 +1,4 @@
-// Properties of the spreading of labels: against a dense solution, and of the balance.
+// Tests properties of the spreading of labels, against a dense solution, and of the balance.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { balanced, distributions, predictedShares, sureLabels } from '../../../src/graph/balance.js';

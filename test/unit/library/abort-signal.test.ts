@@ -1,4 +1,4 @@
-// What errors of a run tell a program to do.
+// Tests what errors of a run tell a program to do.
 import { expect, it } from 'vitest';
 import { forPrograms } from '../../../coordinator/library/abort-signal.js';
 import { PseudolabelError } from '../../../src/errors.js';

@@ -1,4 +1,4 @@
-// Whoever imports the library finds in their editor what each name is for.
+// Tests that each name of the library has a docstring, which users see in their editor.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-// What readers of a run's events see: all of them from when they begin, within bounds.
+// Tests what readers of a run's events get: all events from when they begin, within bounds.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { EventStream } from '../../../coordinator/library/events.js';

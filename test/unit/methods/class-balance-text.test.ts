@@ -1,4 +1,4 @@
-// What people are told of the shares of the classes: before a run, when they are known, and at its end.
+// Tests what users are told of the shares of the classes: before a run, when they are known, and at its end.
 import { describe, expect, it } from 'vitest';
 import type { SharesChoice } from '../../../src/methods/class-balance.js';
 import { assumptionLine, choiceText } from '../../../src/methods/class-balance-text.js';

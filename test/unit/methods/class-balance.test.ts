@@ -1,4 +1,4 @@
-// The shares that the classes among pseudo-labels are held to, and how they are found.
+// Tests the shares that the classes among pseudo-labels are held to, and how they are found.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Balance } from '../../../src/methods/class-balance.js';

@@ -1,4 +1,4 @@
-// Label propagation as a method: what it remembers, what a step's rows weigh, and what its settings may be.
+// Tests label propagation as a method: its state, the weights of a step's rows, and the limits of its settings.
 import { describe, expect, it } from 'vitest';
 import { type LabelPropagationSettings, labelPropagation } from '../../../src/methods/label-propagation.js';
 import { methodSchema } from '../../../src/methods/methods.js';

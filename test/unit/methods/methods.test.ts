@@ -1,4 +1,5 @@
-// What every method has to keep to, and what each does with predictions: the equations of their papers, by hand.
+// Tests what every method must do, and what each does with predictions: the equations of their papers, computed by
+// hand.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Method, MethodState, Prediction, UnlabelledRows } from '../../../src/methods/method.js';

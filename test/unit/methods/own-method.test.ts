@@ -1,4 +1,4 @@
-// The method that docs/methods.md writes: it is compiled, put into the table, and trains.
+// Tests the method that docs/methods.md writes: it is compiled, put into the table, and trains.
 import { execFile } from 'node:child_process';
 import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Targets and weights of a step's rows, as every method's are set.
+// Tests how every method sets the targets and weights of a step's rows.
 import { describe, expect, it } from 'vitest';
 import type { Prediction, UnlabelledRows } from '../../../src/methods/method.js';
 import { METHODS, methodNamed } from '../../../src/methods/methods.js';

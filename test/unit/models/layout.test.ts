@@ -1,4 +1,4 @@
-// What a model lays out in memory: the workspace of a task, and the parameter vector.
+// Tests what a model lays out in memory: the workspace of a task, and the parameter vector.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { layoutOf, modelOf } from '../../../src/models/dense/model.js';

@@ -1,4 +1,4 @@
-// A model travels as text, which is made once and read once.
+// Tests that a model is sent as text, which is made once and read once.
 import { describe, expect, it, vi } from 'vitest';
 import { modelOf } from '../../../src/models/dense/model.js';
 import type { Model } from '../../../src/models/model.js';

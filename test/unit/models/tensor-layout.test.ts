@@ -1,4 +1,5 @@
-// The geometry of tensor parallelism: every unit has one tensor shard, and every matrix a place of its own.
+// Tests the geometry of tensor parallelism: every unit belongs to one tensor shard, and every matrix has a place of its
+// own.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { joined, type Subtree, subtreesIn } from '../../../src/collectives/tree.js';

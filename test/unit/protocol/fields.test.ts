@@ -1,4 +1,5 @@
-// Every field of every message, out of its range. All of it comes from the schemas: a new kind or field is covered by being there.
+// Tests every field of every message with values out of its range. The fields come from the schemas, so a new kind or
+// field is covered automatically.
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../../src/protocol/channel.js';
 import { TO_COORDINATOR, TO_NODE } from '../../../src/protocol/cluster-messages.js';

@@ -1,4 +1,4 @@
-// What a channel over a pipe lets through at its beginning.
+// Tests what a channel over a pipe lets through at its beginning.
 import { describe, expect, it } from 'vitest';
 import { FramedChannel } from '../../../src/protocol/framed-channel.js';
 import { Ear, LOOSE_TALK, pattern, short, TALK, tagOf } from '../../contract/talk.js';

@@ -1,4 +1,5 @@
-// Images on the wire: they arrive as they were, in frames that fit, and nothing that does not belong to them is written or takes memory.
+// Tests images on the network: they arrive unchanged, in frames that fit, and what does not belong to them is not
+// written and takes no memory.
 import { deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

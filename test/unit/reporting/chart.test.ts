@@ -1,4 +1,4 @@
-// Charts: what they are made of, and that nothing of a run is lost or made up on the way.
+// Tests what charts are made of, and that they lose and invent nothing of a run.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { descriptionOf, svgOf, thinned } from '../../../src/reporting/chart.js';

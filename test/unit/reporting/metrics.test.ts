@@ -1,4 +1,4 @@
-// The measures of a classifier, on cases small enough to count by hand and against each other on random ones.
+// Tests the measures of a classifier, on cases small enough to count by hand, and against each other on random ones.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

@@ -1,4 +1,4 @@
-// The pages as text: complete, safe whatever the files of a run say, and in need of nothing else.
+// Tests the pages as text: they are complete, safe for any files of a run, and need nothing else.
 import fc from 'fast-check';
 import { decode } from 'fast-png';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// The review page as text: safe whatever images and classes are called, and usable with any number of classes.
+// Tests the review page as text: it is safe for any names of images and classes, and usable with any number of classes.
 import { describe, expect, it } from 'vitest';
 import { type Labelled, labelledOf, leastSure } from '../../../src/labelling/labelled.js';
 import { keysOf, type Review, type ReviewData, reviewPage } from '../../../src/reporting/review-page.js';

@@ -1,4 +1,5 @@
-// What a report shows of rounds: a line each, how far networks agree, doubtful images and how images are changed; and none of it where there is none.
+// Tests what a report shows of rounds: a line for each, the agreement of networks, doubtful images and augmentation. It
+// shows none of this if there is none.
 import { decode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
 import type { MetricRecord } from '../../../src/reporting/record.js';

@@ -1,4 +1,4 @@
-// The report of a scaling measurement: plots that show what was measured, and a page that needs nothing else.
+// Tests the report of a scaling measurement: plots that show what was measured, and a page that needs nothing else.
 import { describe, expect, it } from 'vitest';
 import { svgOf } from '../../../src/reporting/chart.js';
 import { SCALING } from '../../../src/reporting/record.js';

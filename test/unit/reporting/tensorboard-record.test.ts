@@ -1,4 +1,4 @@
-// The format of TFRecord files, against published values.
+// Tests the format of TFRecord files against published values.
 import { decode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
 import {

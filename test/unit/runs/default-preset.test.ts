@@ -1,4 +1,4 @@
-// Which preset images of one's own have where nobody says how they are trained on.
+// Tests which preset a user's own images get if no options of training are given.
 import { describe, expect, it } from 'vitest';
 import { withDefaultPreset } from '../../../coordinator/runs/default-preset.js';
 import { datasetFromArrays } from '../../../src/data/arrays.js';

@@ -1,4 +1,4 @@
-// One process works in a folder at a time, and a lock does not outlive the process that took it.
+// Tests that one process works in a folder at a time, and that a lock ends with the process that took it.
 import { readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';

@@ -1,4 +1,5 @@
-// The pictures that a run keeps: views are those that its steps draw, doubtful images the ones of least weight, and large images are few.
+// Tests the images that a run keeps: views are those that its steps draw, doubtful images have the least weights, and
+// large images are few.
 import { describe, expect, it } from 'vitest';
 import { doubtfulOf, viewsOf } from '../../../coordinator/runs/pictures.js';
 import { augmented } from '../../../src/data/augment.js';

@@ -1,4 +1,4 @@
-// The report's table: its runs, and what they come to.
+// Tests the report's table: its runs, and the rows that they make.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// What cannot be computed is refused when a run's options are resolved, not after the rounds that come before.
+// Tests that what cannot be computed is refused when a run's options are resolved, and not after the rounds that come
+// before.
 import { expect, it } from 'vitest';
 import { resolveRun } from '../../../coordinator/runs/resolved-run.js';
 import { loadDataset } from '../../../src/data/load.js';

@@ -1,4 +1,4 @@
-// What a run directory says of the run that began in it, and that a later preset does not change it.
+// Tests what a run directory says of the run that began in it, and that a later preset does not change it.
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

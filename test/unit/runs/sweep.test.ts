@@ -1,4 +1,4 @@
-// Which runs a sweep consists of, and what their results come to.
+// Tests which runs a sweep has, and the rows that their results make.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RunResult } from '../../../coordinator/runs/result.js';

@@ -1,4 +1,4 @@
-// A collective that is watched does the same, and its record accounts for all of the main thread's time.
+// Tests that a traced collective does the same, and that its record accounts for all of the main thread's time.
 import { describe, expect, it } from 'vitest';
 import { ActivityRecord, TracedCollective } from '../../../coordinator/scaling/activity-record.js';
 import { clock } from '../../../src/clock.js';

@@ -1,4 +1,4 @@
-// What a step moves and exchanges, by the sizes of the report's networks.
+// Tests how much a step moves and exchanges, for the sizes of the report's networks.
 
 import { expect, it } from 'vitest';
 import { layoutOf } from '../../../src/models/dense/model.js';

@@ -1,4 +1,4 @@
-// How far the decoding of pictures is: a line that is redrawn on a terminal, a line now and then elsewhere.
+// Tests the progress of decoding images: a line that is redrawn on a terminal, and otherwise a line every few seconds.
 import { expect, it } from 'vitest';
 import { DecodingProgress } from '../../../coordinator/terminal/decoding.js';
 import { terminalWith } from './streams.js';

@@ -1,4 +1,4 @@
-// Structured logs: an object a line, not a line for each of thousands of steps.
+// Tests structured logs: one object per line, and not a line for each of thousands of steps.
 import { describe, expect, it } from 'vitest';
 import { jsonLogger, Log } from '../../../coordinator/terminal/progress.js';
 import { COLOURS, Terminal } from '../../../coordinator/terminal/terminal.js';

@@ -1,4 +1,4 @@
-// What is shown of a stage, with a clock that stands still until it is moved.
+// Tests what is shown of a stage, with a clock that stands still until it is moved.
 import { describe, expect, it } from 'vitest';
 import { Progress } from '../../../coordinator/terminal/progress.js';
 import { normalise } from '../../../src/training/config.js';

@@ -1,4 +1,4 @@
-// Tables line by line.
+// Tests tables line by line.
 import { describe, expect, it } from 'vitest';
 import { confusionLines, tableLines } from '../../../coordinator/terminal/table.js';
 

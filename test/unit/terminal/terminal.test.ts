@@ -1,4 +1,4 @@
-// What goes to which stream, and which control characters may be among it.
+// Tests what goes to which stream, and which control characters it may contain.
 import { readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// What is said where a command has nothing else to say, with a clock that stands still until it is moved.
+// Tests what is said while a command has nothing else to say, with a clock that stands still until it is moved.
 import { describe, expect, it } from 'vitest';
 import { stillLine, Waiting } from '../../../coordinator/terminal/waiting.js';
 

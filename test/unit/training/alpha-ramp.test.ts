@@ -1,4 +1,4 @@
-// Where alpha(t) lies in a run, and what is said of it.
+// Tests how far alpha(t) rises in a run, and what is said of it.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { alpha } from '../../../src/methods/alpha.js';

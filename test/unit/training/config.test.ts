@@ -1,4 +1,4 @@
-// The options of a run: defaults, limits, and which of them the weights depend on.
+// Tests the options of a run: defaults, limits, and which of them the weights depend on.
 
 import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';

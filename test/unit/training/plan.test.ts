@@ -1,4 +1,4 @@
-// From a config to the stages of its training.
+// Tests how a config becomes the stages of its training.
 
 import { describe, expect, it } from 'vitest';
 import { normalise } from '../../../src/training/config.js';

@@ -1,4 +1,4 @@
-// What changes with time, against the formulas of the paper and of Keras.
+// Tests what changes with time, against the formulas of the paper and of Keras.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { alpha } from '../../../src/methods/alpha.js';

@@ -1,4 +1,4 @@
-// Numbers that are set one by one: what may be named, and what is said where nothing is.
+// Tests numbers that are set one by one: which may be named, and the errors for others.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { convnetModel } from '../../../src/models/layers/convnet.js';

@@ -1,4 +1,4 @@
-// Stages as JSON: what a run writes into config.json is what is read back, and nothing else is read.
+// Tests stages as JSON: what a run writes into config.json is read back unchanged, and nothing else is accepted.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { normalise, type Options } from '../../../src/training/config.js';

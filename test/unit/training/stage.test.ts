@@ -1,4 +1,4 @@
-// The numbers of an update, as a stage's optimizer and schedules give them.
+// Tests the numbers of an update, from a stage's optimizer and schedules.
 import { describe, expect, it } from 'vitest';
 import { ADAM, classifier } from '../../../src/training/presets/shared.js';
 import { optimizerStep, type Stage } from '../../../src/training/stage.js';

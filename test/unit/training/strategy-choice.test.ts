@@ -1,4 +1,4 @@
-// Which strategy a stage is trained by.
+// Tests by which strategy a stage is trained.
 import { describe, expect, it } from 'vitest';
 import { modelOf } from '../../../src/models/dense/model.js';
 import { normalise, type Options } from '../../../src/training/config.js';

@@ -1,4 +1,4 @@
-// The heartbeat of a connection, by a clock that moves when it is told to.
+// Tests the heartbeat of a connection, with a clock that a test moves.
 import { describe, expect, it } from 'vitest';
 import { Heartbeat } from '../../../worker/websocket-transport.js';
 import { ManualClock } from '../../manual-clock.js';

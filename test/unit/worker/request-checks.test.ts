@@ -1,4 +1,4 @@
-// What a node computes for its coordinator: only what fits its arena.
+// Tests that a node only computes for its coordinator what fits its arena.
 import { describe, expect, it } from 'vitest';
 import type { UnlabelledRows } from '../../../src/methods/method.js';
 import { TO_NODE, type ToNode } from '../../../src/protocol/cluster-messages.js';

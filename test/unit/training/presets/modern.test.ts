@@ -1,4 +1,4 @@
-// The preset modern: rounds of propagation and training, and what it refuses.
+// Tests the preset modern: rounds of propagation and training, and what it refuses.
 import { describe, expect, it } from 'vitest';
 import { normalise, type Options } from '../../../../src/training/config.js';
 import { planOf } from '../../../../src/training/plan.js';

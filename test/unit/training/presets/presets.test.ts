@@ -1,4 +1,4 @@
-// The presets against what the report and the paper say, number by number.
+// Tests the presets against the report and the paper, number by number.
 
 import { describe, expect, it } from 'vitest';
 import { best } from '../../../../src/training/presets/best.js';

@@ -1,4 +1,4 @@
-// What --method makes of the preset best, and how images are then changed.
+// Tests how --method changes the preset best, and how images are then augmented.
 import { describe, expect, it } from 'vitest';
 import { AUGMENTATIONS } from '../../../../src/data/augmentation.js';
 import { methodOf } from '../../../../src/methods/methods.js';
