@@ -1,6 +1,5 @@
 // Trains one run for a program: takes options, tells events during the run, and returns the model at its end.
 import { pixelNotes } from '../../src/data/summary.js';
-import { lossOf } from '../../src/training/loss.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { SearchProgress } from '../propagation.js';
 import type { RunListener } from '../runs/recorder.js';
@@ -12,8 +11,6 @@ import { type NodeEvent, placeAt } from './cluster.js';
 import { type Missed, type Observed, observed } from './events.js';
 import { type Finished, type Planned, type Prepared, prepared, type TrainOptions } from './options.js';
 import { type Trained, type Workers, withWorkers } from './workers.js';
-
-type StepMetric = Extract<Metric, { readonly kind: 'step' }>;
 
 /** What happens in a run, in its order. */
 export type RunEvent =
@@ -33,10 +30,8 @@ export type RunEvent =
     }
   /** A stage begins at its step `firstStep`, from 0; it has `steps` in all. */
   | { readonly kind: 'stage'; readonly stage: Stage['name']; readonly firstStep: number; readonly steps: number }
-  /** loss: what the step minimised, over the labelled and the unlabelled rows. */
-  | (StepMetric & { readonly loss: number })
-  /** labels, shares, validation, members: as in metrics.jsonl. */
-  | Exclude<Metric, StepMetric>
+  /** step, labels, shares, validation, members: as in metrics.jsonl. */
+  | Metric
   /** A search for neighbours among very many images goes on: `done` from 0 to 1. */
   | ({ readonly kind: 'searching'; readonly stage: Stage['name'] } & SearchProgress)
   /** A checkpoint was saved at this path. */
@@ -135,13 +130,9 @@ function startOf(run: ResolvedRun, workers: number, note: string | undefined): R
 
 /** Returns a listener that tells the events of a run to the program. */
 function listenerOf(tell: Tell): RunListener {
-  let current: Stage | undefined;
   return {
-    stageBegins: (stage, firstStep, steps) => {
-      current = stage;
-      tell({ kind: 'stage', stage: stage.name, firstStep, steps });
-    },
-    measured: (metric) => tell(metric.kind === 'step' ? { ...metric, loss: lossOf(current!, metric) } : metric),
+    stageBegins: ({ name: stage }, firstStep, steps) => tell({ kind: 'stage', stage, firstStep, steps }),
+    measured: tell,
     searching: ({ name: stage }, progress) => tell({ kind: 'searching', stage, ...progress }),
     saved: (path) => tell({ kind: 'checkpoint', path }),
   };

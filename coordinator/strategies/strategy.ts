@@ -24,8 +24,11 @@ export interface StepRequest {
 }
 
 export interface StepOutcome {
-  /** Mean losses over the step's labelled rows, and over its unlabelled rows that counted. A mean over no rows is 0. */
+  /** What the step minimised: the mean labelled loss + factor * the mean weighted loss of the unlabelled batch (targets.ts). */
+  readonly loss: number;
+  /** The mean loss of the step's labelled rows; 0 where there are none. */
   readonly labelledLoss: number;
+  /** The mean over the unlabelled rows that counted, of each loss times the row's weight; 0 where none did. */
   readonly unlabelledLoss: number;
   /** The number of unlabelled rows whose confidence reached the threshold. */
   readonly counted: number;
@@ -56,16 +59,19 @@ export interface Strategy {
  */
 export function outcomeOf(
   results: readonly Pick<GradientResult, 'rows' | 'labelledLoss' | 'unlabelledLoss' | 'counted' | 'statistics'>[],
-  { labelled, unlabelled }: StepRequest,
+  { labelled, unlabelled }: Pick<StepRequest, 'labelled' | 'unlabelled'>,
 ): StepOutcome {
   const total = (of: (result: (typeof results)[number]) => number) =>
     results.reduce((sum, result) => sum + of(result), 0);
   const counted = total((result) => result.counted);
+  const labelledLoss = total((result) => result.labelledLoss) / (labelled?.labels.length || 1);
+  const unlabelledSum = total((result) => result.unlabelledLoss);
   const statistics = new Array<number>(Math.max(...results.map((result) => result.statistics.length))).fill(0);
   for (const result of results) for (const [i, value] of result.statistics.entries()) statistics[i]! += value;
   return {
-    labelledLoss: total((result) => result.labelledLoss) / (labelled?.labels.length || 1),
-    unlabelledLoss: total((result) => result.unlabelledLoss) / (counted || 1),
+    loss: labelledLoss + (unlabelled ? unlabelled.factor * (unlabelledSum / unlabelled.batch) : 0),
+    labelledLoss,
+    unlabelledLoss: unlabelledSum / (counted || 1),
     counted,
     unlabelled: unlabelled?.batch ?? 0,
     rows: total((result) => result.rows),

@@ -4,7 +4,6 @@ import { type Logger, pino, stdTimeFunctions } from 'pino';
 import { bar, counted, duration, loss, percent, visibleJson, whole } from '../../src/format.js';
 import { choiceText } from '../../src/methods/class-balance-text.js';
 import { methodOf } from '../../src/methods/methods.js';
-import { lossOf } from '../../src/training/loss.js';
 import type { Stage } from '../../src/training/stage.js';
 import { type SearchProgress, searchText } from '../propagation.js';
 import { type RunListener, together } from '../runs/recorder.js';
@@ -178,7 +177,7 @@ export class Progress implements RunListener {
 /** Returns the parts of the line about the loss. Alpha is only shown if there are pseudo-labels. */
 function lossParts(stage: Stage, metric: StepMetric): string[] {
   const { method } = stage;
-  const parts = [`loss ${loss(lossOf(stage, metric))}`];
+  const parts = [`loss ${loss(metric.loss)}`];
   if (method.name === 'denoising' || method.name === 'supervised') return parts;
   if (metric.alpha === 0) return [...parts, 'alpha 0'];
   return [...parts, `alpha ${metric.alpha.toFixed(2)}`, `counted ${percent(metric.counted / method.batch, 0)}`];

@@ -75,8 +75,9 @@ export function setTargets(
 }
 
 /**
- * Sums the losses of a step. losses: of the rows, not weighted. The sums are in row order and double precision, so that
- * they are the same for every split of the work.
+ * Sums the losses of a step: of the labelled rows, and of the unlabelled rows times their weights.
+ * losses: of the rows, not weighted. counts: weights of the unlabelled rows. The sums are in row order and double
+ * precision, so that they are the same for every split of the work.
  */
 export function lossSums(losses: Float32Array, labels: number, counts: ArrayLike<number>, terms: number) {
   let labelledLoss = 0;
@@ -85,7 +86,7 @@ export function lossSums(losses: Float32Array, labels: number, counts: ArrayLike
   let counted = 0;
   for (let r = 0; r < counts.length; r++) {
     if (counts[r] === 0) continue;
-    unlabelledLoss += losses[labels + r]!;
+    unlabelledLoss += counts[r]! * losses[labels + r]!;
     counted++;
   }
   return { labelledLoss, unlabelledLoss: unlabelledLoss / terms, counted };

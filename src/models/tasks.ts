@@ -49,8 +49,9 @@ export interface Answer {
 
 export interface GradientResult extends Answer {
   readonly rows: number;
-  /** The sums of the losses over the shard's rows, not weighted. */
+  /** The sum of the losses of the shard's labelled rows. */
   readonly labelledLoss: number;
+  /** The sum over its unlabelled rows of each loss times the row's weight, from 0 to 1. */
   readonly unlabelledLoss: number;
   /** The unlabelled rows that weigh more than 0. */
   readonly counted: number;

@@ -31,6 +31,8 @@ export const METRIC = z.discriminatedUnion('kind', [
     kind: z.literal('step'),
     stage,
     step: count,
+    /** What the step minimised. Older versions did not write it. */
+    loss: z.number().optional(),
     labelledLoss: z.number(),
     unlabelledLoss: z.number(),
     alpha: z.number(),

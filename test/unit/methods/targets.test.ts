@@ -1,7 +1,10 @@
 // Tests how every method sets the targets and weights of a step's rows.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { outcomeOf } from '../../../coordinator/strategies/strategy.js';
+import type { LabelPropagationSettings } from '../../../src/methods/label-propagation.js';
 import type { Prediction, UnlabelledRows } from '../../../src/methods/method.js';
-import { METHODS, methodNamed } from '../../../src/methods/methods.js';
+import { METHODS, type MethodSettings, methodNamed, methodOf } from '../../../src/methods/methods.js';
 import { lossSums, NO_PREDICTION, setTargets, storedPrediction } from '../../../src/methods/targets.js';
 
 const ROWS: UnlabelledRows = {
@@ -74,7 +77,44 @@ describe('targets', () => {
   });
 });
 
-it('sums of losses leave out rows of weight 0, and are means over the pixels', () => {
+it('sums of losses have each row by its weight, leave out rows of weight 0, and are means over the pixels', () => {
   const losses = Float32Array.of(1, 2, 4, 8, 16);
-  expect(lossSums(losses, 2, [1, 0, 0.5], 4)).toEqual({ labelledLoss: 3, unlabelledLoss: 5, counted: 2 });
+  expect(lossSums(losses, 2, [1, 0, 0.5], 4)).toEqual({ labelledLoss: 3, unlabelledLoss: 3, counted: 2 });
+  expect(lossSums(losses, 2, [1, 0, 1], 4)).toEqual({ labelledLoss: 3, unlabelledLoss: 5, counted: 2 });
+});
+
+/** A propagated label for each image, which weighs as much as it is sure. */
+const PROPAGATED: LabelPropagationSettings = { ...METHODS['label-propagation'].defaults, batch: 4 };
+
+it('the loss of a step is the sum of all losses by the weights that rows have in the gradient', () => {
+  const values = fc.array(fc.double({ min: 0, max: 9, noNaN: true }), { minLength: STRIDE, maxLength: STRIDE });
+  const sure = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 4, maxLength: 4 });
+  fc.assert(
+    fc.property(
+      values,
+      sure,
+      fc.constantFrom<MethodSettings>(PROPAGATED, METHODS['pseudo-label'].defaults),
+      (each, confidences, of) => {
+        const stored = { ...of, ...(of.name === 'pseudo-label' && { refresh: 'once' }), batch: 4 } as MethodSettings;
+        const method = methodOf(stored);
+        const state = method.relabelled(stored, {}, Float32Array.from(confidences));
+        const unlabelled = method.rows(stored, 800, state, [1, 1, 1]);
+        fc.pre(unlabelled !== undefined);
+        const losses = Float32Array.from(each);
+        const prediction = storedPrediction(Uint32Array.of(0, 1, 2, 3), {
+          classes: Uint16Array.of(0, 1, 2, 0),
+          confidences: Float32Array.from(confidences),
+        });
+        const places = { targets: new Float32Array(CLASSES * STRIDE), weights: new Float32Array(STRIDE) };
+        const rows = { labels: LABELS, labelledBatch: 2, unlabelled, terms: 1 };
+        const { counts, statistics } = setTargets(rows, prediction, places);
+        const result = { rows: 6, ...lossSums(losses, 2, counts, 1), statistics };
+        const request = { labelled: { images: new Uint8Array(), labels: LABELS }, unlabelled };
+        const { loss, labelledLoss, unlabelledLoss, counted } = outcomeOf([result], request);
+        const sum = losses.reduce((total, loss, r) => total + loss * places.weights[r]!, 0);
+        expect(loss).toBeCloseTo(sum, 4);
+        expect(loss).toBeCloseTo(labelledLoss + (unlabelled!.factor * counted * unlabelledLoss) / 4, 8);
+      },
+    ),
+  );
 });

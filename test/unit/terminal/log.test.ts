@@ -18,7 +18,7 @@ describe('a log of a run', () => {
     log.saved('somewhere');
     for (let step = 0; step < 30; step++) {
       now += 50;
-      const losses = { labelledLoss: 0.5, unlabelledLoss: 0, counted: 0, unlabelled: 0, rows: 32, alpha: 0 };
+      const losses = { loss: 0.5, labelledLoss: 0.5, unlabelledLoss: 0, counted: 0, unlabelled: 0, rows: 32, alpha: 0 };
       log.measured({ kind: 'step', stage: 'supervised', step, ...losses });
       if (step === 4) log.measured({ kind: 'validation', stage: 'supervised', step, accuracy: 0.7 });
     }

@@ -29,7 +29,8 @@ function shown(
   now += labelling;
   for (let step = first; step < steps; step++) {
     now += milliseconds;
-    const outcome = { labelledLoss: 0.5, unlabelledLoss: 0.25, counted: 128, unlabelled: 256, rows: 288 };
+    const loss = stage.method.name === 'supervised' ? 0.5 : 0.75;
+    const outcome = { loss, labelledLoss: 0.5, unlabelledLoss: 0.25, counted: 128, unlabelled: 256, rows: 288 };
     progress.measured({ kind: 'step', stage: stage.name, step, alpha: 2, ...outcome });
   }
   return stderr();
