@@ -12,7 +12,7 @@ import { shareByWorkers, stall, trainUntil, withVictim } from './victim.js';
 
 shareByWorkers();
 
-/** In a training of six steps, whose state is fetched after each second. */
+/** The places in a training of six steps, whose state is fetched after every second step. */
 const PLACES: readonly Place[] = [
   onWay('node', 'forward', 4, 'before a forward pass'),
   onWay('coordinator', 'logits', 4, 'when it has given what goes into the middle'),
@@ -100,7 +100,7 @@ describe('an autoencoder tensor parallel on a cluster', () => {
       };
       await exactAutoencoder(made);
       expect([...kinds].sort()).toEqual([
-        'average', // it belongs to the state, though no tensor-parallel step changes it
+        'average', // It belongs to the state, but no tensor-parallel step changes it.
         'backward',
         'collect',
         'firstMoment',
@@ -146,7 +146,7 @@ describe('an autoencoder tensor parallel on a cluster', () => {
       let forwards = 0;
       link.toNode = (parcel) => {
         const kind = kindOf(parcel as AnyParcel);
-        // Only its update is due.
+        // Only the node's update is due then.
         Object.assign(bounds, kind === 'backward' ? { least: 300, most: 300 } : ENDLESS);
         if (kind === 'forward') forwards++;
         return [parcel];

@@ -100,7 +100,7 @@ it('a node that has parts of the total already does the work of one that is lost
 describe('a node that stalls beyond its deadline, and then goes on', () => {
   it.each(PLACES)('$name costs no bit, and it is of use again', async (where) => {
     const log = await withVictim(made, async (victim) => {
-      // Images come once. For all others its deadlines are known first, and short.
+      // Images come only once. For all other kinds the deadlines are known first, and are short.
       if (where.kind !== 'evaluation') await exactByRows(made);
       let stalled: Promise<void> | undefined;
       const happened = at(victim.link, where, (parcel) => {
@@ -122,7 +122,7 @@ it('a node that is behind when others are told to update, and catches up while t
   const isBehind = () => cluster.status().nodes[0]?.state === 'behind';
   const log = await withVictim(made, async ({ link }) => {
     await exactByRows(made);
-    // The last sum of a step comes when the node has missed its deadline, and all others are at their update.
+    // The last sum of a step comes after the node has missed its deadline, while all others do their update.
     let late: AnyParcel | undefined;
     void at(link, place('sum', 6), (parcel) => {
       late = parcel;

@@ -19,7 +19,7 @@ type Sent = Extract<AnyParcel, { message: unknown }>['message'];
 const patient = await testCluster(CONTENT, { local: 1, remotes: [], fetchEvery: 2 });
 afterAll(() => patient.cluster.close());
 
-/** What each side said first of each kind in a run, and in which. */
+/** Returns the first message of each kind that each side sent in a run, and the run. */
 async function said(): Promise<{ to: 'node' | 'coordinator'; run: Run; message: Sent }[]> {
   const found = new Map<string, { to: 'node' | 'coordinator'; run: Run; message: Sent }>();
   await withVictim(patient, async ({ link }) => {
@@ -46,14 +46,14 @@ function pathsOf(value: unknown, path: Path = []): Path[] {
   );
 }
 
-/** Of several elements, one is enough. */
+/** Of several elements, the first one is enough. */
 const isFirst = (path: Path): boolean =>
   path.every((name, i) => typeof name === 'string' || name === 0 || i === path.length - 1);
 
-/** Nobody can tell that these are others: they change no result. */
+/** Wrong values of these fields cannot be noticed, because they change no result. */
 const CANNOT_BE_TOLD = new Set(['kind', 'request', 'lostWorkers', 'milliseconds', 'labelledLoss', 'unlabelledLoss']);
 
-/** Of the same type, and wrong. */
+/** Returns wrong values of the same type. */
 function wrongOnes(value: unknown): unknown[] {
   if (typeof value === 'number') return Number.isInteger(value) ? [value + 2 ** 20] : [Number.NaN, 3e38];
   if (typeof value === 'boolean') return [!value];
@@ -99,7 +99,7 @@ describe('a node', () => {
         const change = ({ message }: { message: Sent }) => [{ message: changed(message, path, sized(message, of)) }];
         const happened = at(victim.link, onWay('coordinator', kind, 1), change as never);
         await trainUntil(patient, happened, RUNS[run]);
-        // It is told why, and does not come again.
+        // The node is told the reason, and does not come again.
         expect(await victim.ended).toMatchObject({ kind: 'refused', error: { code: 'E_PROTOCOL' } });
       });
       expect(log).toEqual(['+node', '-node E_PROTOCOL']);
@@ -107,7 +107,7 @@ describe('a node', () => {
   );
 });
 
-/** Of a message of another step, the same change. */
+/** Makes the same change to a message of another step. */
 function sized(message: Sent, { path, value }: { path: Path; value: unknown }): unknown {
   const now = valueAt(message, path);
   if (!(value instanceof Uint8Array && now instanceof Uint8Array) || now.length === 0) return value;
@@ -115,7 +115,9 @@ function sized(message: Sent, { path, value }: { path: Path; value: unknown }): 
 }
 
 describe('a coordinator', () => {
-  /** Other rows, rates or steps than the others', by which the node's results are not those of its shards. */
+  /**
+   * These requests have other rows, rates or steps than the others, so the node's results are not those of its shards.
+   */
   const lengths = casesOf('node', TO_NODE).filter(
     ({ value, kind }) => value instanceof Uint8Array && kind !== 'welcome',
   );

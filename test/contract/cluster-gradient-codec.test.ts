@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => rounded.cluster.close());
 
-/** By how much of the way that training went the parameters are elsewhere. */
+/** Returns how far the parameters are from the expected ones, as a share of the way that training went. */
 function distance(found: Float32Array): number {
   const start = INITIAL.parameters!;
   const length = (of: (i: number) => number) => Math.hypot(...Array.from(found.subarray(0, 100_000), (_, i) => of(i)));
@@ -59,7 +59,7 @@ describe('a cluster on a wire of bf16', () => {
       }
       expect(sameBits(parameters, exact)).toBe(false);
       expect(distance(parameters)).toBeLessThan(0.03);
-      // To two nodes, in six steps.
+      // Totals go to two nodes, in six steps.
       expect(bytes).toBe(2 * 6 * LENGTH * 2);
     } finally {
       await cluster.close();
@@ -136,7 +136,7 @@ describe('a cluster on a wire of bf16', () => {
       const seventh = await cluster.gradients(shardSteps(7, FRESH).map((step) => ({ ...step, stage: 1 })));
       expect(told.pop()).toBe(false);
       await seventh.update(ADAM(7));
-      // Its next sums come too late.
+      // The node's next sums come too late.
       let stalled: Promise<void> | undefined;
       const late = at(link, place('sum', 1), (parcel) => {
         told.length = 0;
@@ -152,7 +152,7 @@ describe('a cluster on a wire of bf16', () => {
         const { update } = await cluster.gradients(shardSteps(t, FRESH));
         await update(ADAM(t));
       }
-      // Where it is back in time, it is asked for its shards of step 8 again.
+      // If the node is back in time, it is asked for its shards of step 8 again.
       expect([
         [false, true],
         [false, true, true],

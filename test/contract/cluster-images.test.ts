@@ -10,14 +10,14 @@ import { type TestCluster, testCluster } from './test-cluster.js';
 let made: TestCluster | undefined;
 afterEach(() => made?.cluster.close());
 
-/** Without room for tensor shards, each of which reads all images. */
+/** An arena without room for tensor shards. Each tensor shard reads all images. */
 const BY_ROWS = { ...CONTENT, shape: { ...SHAPE, tensorShardBytes: 0, shardGroupBytes: 0 } };
 const EVALUATION_RANGES = [
   [0, 50],
   [50, 100],
 ] as const;
 
-/** Of which set, and where in it, are the images that a request is about. */
+/** Returns which images a request is about: their set, and their range in it. */
 function imagesOf(message: ToNode): (readonly [ImageSet, readonly [first: number, end: number]])[] {
   if (message.kind === 'gradients')
     return message.steps
@@ -27,7 +27,7 @@ function imagesOf(message: ToNode): (readonly [ImageSet, readonly [first: number
   return message.ranges.map((range) => [message.set, range] as const);
 }
 
-/** Positions of the images that are there: memory is zero where none was sent. Those that are there are as they should be. */
+/** Returns the positions of the images that are there, and checks these images. Memory is zero if no image was sent. */
 function heldOf(there: Images, content: Images): number[] {
   const held: number[] = [];
   for (let i = 0; i < content.count; i++) {
@@ -44,7 +44,7 @@ describe('a cluster', () => {
     made = await testCluster(BY_ROWS, { local: 1, remotes: [] });
     const { cluster, join } = made;
     const sent = new Map<string, number>();
-    // Shards and ranges move with the speeds that are measured, so what a node was asked for says what it has to have.
+    // Shards and ranges move with the measured speeds, so the requests to a node say which images it needs.
     const asked = { unlabelled: new Set<number>(), evaluation: new Set<number>() };
     const { link, node } = await join(1);
     link.toNode = (parcel) => {

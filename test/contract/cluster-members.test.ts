@@ -25,7 +25,7 @@ afterEach(async () => {
   made = undefined;
 });
 
-/** Without room for tensor shards, each of which reads all images. */
+/** An arena without room for tensor shards. Each tensor shard reads all images. */
 const BY_ROWS = { ...CONTENT, shape: { ...SHAPE, tensorShardBytes: 0, shardGroupBytes: 0 } };
 
 async function clusterOf(options: Partial<TestClusterOptions> = {}): Promise<TestCluster> {
@@ -64,7 +64,7 @@ describe('a cluster', () => {
 
   it('tells an observer who computes, how fast, and what they exchanged', async () => {
     const { cluster, nodes } = await clusterOf({ remotes: [1, 2] });
-    // Shards move with the speeds that are measured, so what a node was asked for says what it has to have sent.
+    // Shards move with the measured speeds, so the requests to a node say what it must have sent.
     const asked = nodes.map(({ link }) => {
       const shards: number[][] = [];
       link.toNode = (parcel) => {
@@ -92,7 +92,7 @@ describe('a cluster', () => {
       expect(bytesReceived).toBe(sums * vector);
       expect(shards).toBe(asked[n]!.at(-1)!.length);
       expect(rowsPerSecond).toBeGreaterThan(0);
-      // A total each step; parameters and moments once.
+      // A total is sent in each step; parameters and moments are sent once.
       expect(bytesSent).toBeGreaterThan((6 + 3) * vector);
     }
   });

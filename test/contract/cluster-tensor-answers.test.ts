@@ -76,7 +76,7 @@ describe('a node that holds tensor shards', () => {
       };
       await trainTensorParallel(made.cluster);
       expect([...kinds].sort()).toEqual([
-        'average', // it belongs to the state, though no tensor-parallel step changes it
+        'average', // It belongs to the state, but no tensor-parallel step changes it.
         'backward',
         'collect',
         'firstMoment',

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => made.cluster.close());
 
-/** In a training of six steps, whose state is fetched after each second. */
+/** The places in a training of six steps, whose state is fetched after every second step. */
 const PLACES: readonly Place[] = [
   onWay('node', 'unlabelled', 1, 'while it is sent images'),
   onWay('node', 'firstMoment', 2, 'while it is sent the state of its tensor shards'),
@@ -30,10 +30,10 @@ const PLACES: readonly Place[] = [
   onWay('coordinator', 'collected', 3, 'when its state has been fetched'),
 ];
 
-/** All but images, which came when the node joined. */
+/** All places but images, which came when the node joined. */
 const INSIDE = PLACES.filter(({ kind }) => kind !== 'unlabelled');
 
-/** Taking over, forward passes, backward passes, the fetching of state. */
+/** The kinds of messages when shards are taken over, in forward and backward passes, and when state is fetched. */
 const PHASES = new Set(['firstMoment', 'logits', 'backward', 'secondMoment']);
 const ONE_A_PHASE = INSIDE.filter(({ kind }) => PHASES.has(kind));
 

@@ -22,7 +22,7 @@ for (const [name, options] of kinds) {
           Array.from({ length: node.workers }, (_, thread) => [node, thread] as const),
         );
         const [node, thread] = threads[index]!;
-        // What another machine is asked takes a moment to get there.
+        // A request to another machine takes a moment to get there.
         if (node !== local) await atWork(node);
         await node.loseThread(thread);
       },

@@ -21,7 +21,10 @@ import { testCluster } from './test-cluster.js';
 
 const [SIDE, STEPS] = [12, 6];
 
-/** Images of a class are its pattern with noise; the first `known` have a label. pixelOf: left out, they are those. */
+/**
+ * Makes images of a class from its pattern with noise; the first `known` have a label. pixelOf: returns other values
+ * for the pixels.
+ */
 function datasetWith(count: number, classes: number, known: number, pixelOf?: () => number): Dataset {
   const pixels = SIDE * SIDE;
   const random = new Stream(keyOf(4, 'split', 1));
@@ -42,7 +45,10 @@ const PATTERNS = datasetWith(120, 3, 12);
 
 type Choice = (typeof METHOD_CHOICES)[number];
 
-/** Pseudo-labels count from the second step on, whatever their confidence; before it, shares are estimated. What is left out is as the method's defaults. */
+/**
+ * Pseudo-labels count from the second step on, whatever their confidence; before it, shares are estimated. Other
+ * settings are the method's defaults.
+ */
 const NUMBERS: Readonly<Partial<Record<Choice, object>>> = {
   'pseudo-label': { threshold: 0.2 },
   fixmatch: { threshold: 0.2, temperature: 0.5, augment: { weak: { shift: 1 } } },
@@ -71,12 +77,15 @@ async function runOf(method: Choice, options: Options = {}, dataset = PATTERNS):
     ...(stage.average !== undefined && { average: 0.8 }),
     ...(stage.augment && { augment: { ...stage.augment, ...augment } }),
   })) as unknown as ResolvedRun['stages'];
-  // As a file of stages is.
+  // A file of stages has this form.
   const shaped = { ...config, preset: 'custom' as const, method: undefined, stages };
   return resolveRun(shaped, dataset, await networkFor(shaped, dataset));
 }
 
-/** The weights that a run ends on, and how many unlabelled rows have counted. beforeStep: each step. */
+/**
+ * Returns the weights at the end of a run, and how many unlabelled rows have counted. beforeStep: is called before each
+ * step.
+ */
 async function weightsOf(
   run: ResolvedRun,
   dispatcher: Dispatcher,
@@ -102,7 +111,7 @@ async function onThreads(run: ResolvedRun, before?: (position: Position) => Prom
   return weightsOf(run, session.dispatcher, before).finally(() => session.close());
 }
 
-/** Where the images of a run lie, for executors of tests. */
+/** Gives the images of a run to executors of tests. */
 async function withContent<T>(
   run: ResolvedRun,
   use: (content: Parameters<typeof testCluster>[0], dispatcherOf: (executor: Executor) => Dispatcher) => Promise<T>,

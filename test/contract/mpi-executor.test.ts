@@ -12,7 +12,7 @@ for (const workers of [
   const create = async (content: Content) => {
     const { ranks, nodes, end } = await jobOf(content, of(...workers));
     return {
-      // The contract closes the executor, and nobody would say bye to the others.
+      // The contract closes the executor, and nothing would end the other ranks.
       executor: new Proxy(ranks, {
         get: (target, name) => {
           if (name === 'close') return end;

@@ -43,14 +43,14 @@ describe('the ranks of a job, tensor parallel,', () => {
       const { parameters } = await node.read(LENGTH);
       const inLayer = (from: number, end: number) =>
         sameBits(parameters.subarray(from, end), INITIAL.parameters!.subarray(from, end));
-      // The weights of the hidden units: rank 0 has the first half of them.
+      // These are the weights of the hidden units. Rank 0 has the first half of them.
       const [pixels, half] = [MODEL.layers[0]!.inputs, 656];
       return [inLayer(0, half * pixels), inLayer(half * pixels, MODEL.layers[0]!.units * pixels)];
     };
     ranks.write(INITIAL);
     const { logits, backward } = await ranks.forward(tensorStep(1, 'fresh'));
     await backward(logits.map((logit) => logit / 1e3));
-    // Rank 1 has done its update when it answers the next question.
+    // Rank 1 has done its update when it answers the next request.
     await ranks.forward(tensorStep(2, 'fresh'));
     expect(await unchanged(nodes[0]!)).toEqual([false, true]);
     expect(await unchanged(nodes[1]!)).toEqual([true, false]);
@@ -62,7 +62,7 @@ describe('the ranks of a job, tensor parallel,', () => {
   it.each([[[1, 1]], [[1, 1, 1, 1, 1, 1]]] as [[number, ...number[]]][])(
     'go over from rows to hidden units, to predictions, and back (%j)',
     async (workers) => {
-      // The last ranks have no tensor shard where there are more of them than tensor shards.
+      // If there are more ranks than tensor shards, the last ranks have none.
       job = await jobOf(CONTENT, of(...workers));
       const oracle = oneThreadExecutor({ ...CONTENT, shape: { ...SHAPE, workspaces: 1 } });
       const train = async (node: Executor) => {

@@ -46,7 +46,7 @@ describe('the ranks of a job', () => {
     job = await jobOf(CONTENT, of(1, 1), { order });
     job.ranks.write(INITIAL);
     const { update } = await job.ranks.gradients(shardSteps(1, FRESH));
-    // In the last part of the vector, which rank 1 sums.
+    // The value is in the last part of the vector, which rank 1 sums.
     const { memory, regions } = job.nodes[0]!.arena;
     new Float32Array(memory.buffer, regions.gradientBuffers, LENGTH)[LENGTH - 2] = Number.POSITIVE_INFINITY;
     await expect(update(ADAM(1))).rejects.toMatchObject({ code: 'E_NOT_FINITE' });
@@ -80,7 +80,7 @@ describe('the ranks of a job', () => {
 
   it('are told why one of them could not begin', async () => {
     const tooLarge = { ...CONTENT, shape: { ...SHAPE } };
-    const huge: Rank = { workers: 100_000 }; // workspaces for which there is no memory
+    const huge: Rank = { workers: 100_000 }; // There is no memory for so many workspaces.
     await expect(jobOf(tooLarge, [{ workers: 1 }, huge])).rejects.toMatchObject({
       code: 'E_MEMORY',
       message: expect.stringContaining('rank 1'),

@@ -15,7 +15,7 @@ import { describeTensorExecutor } from './tensor-executor.contract.js';
 const executorOf = (threads: number): Promise<ThreadExecutor> =>
   createThreadExecutor({ ...CONTENT, shape: { ...SHAPE, workspaces: threads } });
 
-/** Its images are black. */
+/** Makes an executor whose images are black. */
 const executorOfMany = (threads: number, unlabelled: number): Promise<ThreadExecutor> =>
   createThreadExecutor({ shape: { ...SHAPE, unlabelled, workspaces: threads } });
 
@@ -34,7 +34,7 @@ for (const [threads, seeds] of [
 
 describe('a thread executor', () => {
   it('gives up a task that four threads were lost in, and goes on with others', async () => {
-    const images = 200_000; // seconds of work, on any machine
+    const images = 200_000; // These take seconds on any machine.
     const executor = await executorOfMany(1, images);
     executor.write(INITIAL);
     let rejected = false;
@@ -42,7 +42,8 @@ describe('a thread executor', () => {
       rejected = true;
     });
     const losses = (async () => {
-      // Long enough for a new thread to be at work again; one that is not yet is replaced without being counted.
+      // The pause is long enough for a new thread to be at work again. A thread that is not yet at work is replaced
+      // without being counted.
       for (let pause = 300; !rejected; pause += 50) {
         await sleep(pause);
         await executor.loseThread(0);
@@ -71,7 +72,7 @@ describe('a thread executor', () => {
 
   it('takes no notice of an answer that comes when its thread is already lost', async () => {
     const executor = await executorOf(1);
-    // A matter of microseconds: piscina then finds no task that the answer is for, and says so by this event.
+    // This takes microseconds. piscina then finds no task for the answer, and says so by this event.
     const { threads } = (executor as unknown as { pool: { threads: EventEmitter } }).pool;
     expect(() => threads.emit('error', new Error('Unexpected message from Worker'))).not.toThrow();
     await executor.close();

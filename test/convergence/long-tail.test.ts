@@ -12,18 +12,18 @@ import { normalise } from '../../src/training/config.js';
 
 const CONFIG = normalise({ hidden: 500, split: 'random', splitSeed: 1, validation: 2000 });
 
-/** Images of class k: 3000 * 0.55^k, from 3,000 to 13. */
+/** The number of images of class k is 3000 * 0.55^k, from 3,000 to 13. */
 const FIRST_CLASS = 3000;
 const RATIO = 0.55;
 
-/** Against hangs alone. */
+/** A deadline against hangs only. */
 const DEADLINE_MS = 3_600_000;
 
 const accuracies: Partial<Record<'drop' | 'pl', number>> = {};
-/** Of pl. */
+/** The class shares of the run pl. */
 let classShares: SharesChoice | undefined;
 
-/** The first images of each class, as many as its share of the tail allows. */
+/** Returns the first images of each class, as many as its share of the tail allows. */
 function tailOf({ images, labels }: ImageSet, classes: number): ImageSet {
   const left = Array.from({ length: classes }, (_, k) => Math.floor(FIRST_CLASS * RATIO ** k));
   const rows = Array.from(labels.keys()).filter((row) => left[labels[row]!]!-- > 0);

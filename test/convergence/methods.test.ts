@@ -12,19 +12,19 @@ import { normalise } from '../../src/training/config.js';
 import type { METHOD_CHOICES } from '../../src/training/presets/with-method.js';
 
 const CONFIG = normalise({ hidden: 200, split: 'random', splitSeed: 101, validation: 2000, strategy: 'data' });
-/** Of each stage, whose schedules keep their beginning. */
+/** The steps of each stage. The beginning of its schedules is unchanged. */
 const STEPS = 1200;
 const RATIO = 0.6;
 const FIRST_CLASS = 3000;
 
-/** Against hangs alone. */
+/** A deadline against hangs only. */
 const DEADLINE_MS = 3_600_000;
 
 type Method = (typeof METHOD_CHOICES)[number];
 type Accuracies = Partial<Record<Method, number>>;
 const METHODS: readonly Method[] = ['fixmatch', 'freematch', 'mean-teacher', 'label-propagation'];
 
-/** Images of class k: 3000 * 0.6^k. */
+/** Returns a long tail: class k has 3000 * 0.6^k images. */
 function tailOf({ images, labels }: ImageSet, classes: number): ImageSet {
   const left = Array.from({ length: classes }, (_, k) => Math.floor(FIRST_CLASS * RATIO ** k));
   const rows = Array.from(labels.keys()).filter((row) => left[labels[row]!]!-- > 0);
@@ -32,7 +32,10 @@ function tailOf({ images, labels }: ImageSet, classes: number): ImageSet {
   return { count: rows.length, images: kept, labels: Uint16Array.from(rows, (row) => labels[row]!) };
 }
 
-/** On validation images, in per cent. supervised: on images that are changed as the others' are. */
+/**
+ * Returns accuracies on validation images, in per cent. supervised: trained on images that are augmented like the
+ * others'.
+ */
 async function accuraciesOn(dataset: Dataset, methods: readonly Method[]): Promise<Accuracies> {
   const runOf = (method: Method) =>
     resolveRun({ ...CONFIG, method, maxSteps: STEPS, ...(method === 'supervised' && { augment: 'digits' }) }, dataset);

@@ -11,10 +11,10 @@ import { SCENARIOS, type Scenario } from '../../src/training/scenario.js';
 
 const CONFIG = normalise({ hidden: 500, split: 'random', splitSeed: 1030, validation: 10_000 });
 
-/** Against hangs alone: four trainings, where others may want the processors too. */
+/** A deadline against hangs only: four trainings, while others may use the processors too. */
 const DEADLINE_MS = 3_600_000;
 
-/** Of the validation images, in per cent. */
+/** The accuracies on the validation images, in per cent. */
 const accuracies: Partial<Record<Scenario, number>> = {};
 
 beforeAll(async () => {

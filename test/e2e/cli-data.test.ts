@@ -12,7 +12,10 @@ const root = folderOfFile('data');
 const CLASSES = [3, 8, 254];
 const COUNT = 60;
 
-/** Images of 3 x 4 pixels whose bright row tells the class. Labels: of the first `known` images; 255 for the others. */
+/**
+ * Writes images of 3 x 4 pixels whose bright row tells the class. The first `known` images have labels; those of the
+ * others are 255.
+ */
 async function writeSet(folder: string, set: 'train' | 't10k', known: number): Promise<void> {
   const images = new Uint8Array(12 * COUNT);
   const labels = new Uint8Array(COUNT).fill(255);

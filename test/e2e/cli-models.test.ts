@@ -40,7 +40,7 @@ describe('train', () => {
   });
 });
 
-/** Has a process say at its end whether TensorFlow was in its memory. */
+/** Makes a process say at its end whether TensorFlow was in its memory. */
 const SAYING = `data:text/javascript,${encodeURIComponent(
   "import { readFileSync } from 'node:fs'; process.on('exit', () => console.log('TensorFlow:', readFileSync('/proc/self/maps', 'utf8').includes('libtensorflow')));",
 )}`;

@@ -15,7 +15,7 @@ const COUNT = 600;
 const PIXELS = 784;
 const OPTIONS = ['--scenario', 'pl', '--hidden', '64', '--max-steps', '12', '--workers', '2', '--cache', at('cache')];
 
-/** MNIST's first images, of which the first ten of each class keep their labels. */
+/** Writes the first images of MNIST. The first ten of each class keep their labels. */
 beforeAll(async () => {
   const { train } = await loadDataset();
   const taken = Array<number>(10).fill(0);
@@ -77,7 +77,7 @@ it('a run on pictures goes on with the options that it began with, and says whic
     'other.csv': csv([other, ...lines.slice(1)]),
     'fewer.csv': csv(lines.slice(0, -3)),
   });
-  /** As if it had been interrupted behind its last checkpoint. */
+  /** Resumes the run as if it had been interrupted after its last checkpoint. */
   const resume = async (...flags: string[]) => {
     const path = at(`resumed-${flags.join('-').replaceAll('/', '_')}`);
     await cp(begun, path, { recursive: true });
@@ -112,7 +112,7 @@ it('pack replaces nothing that it reads, and leaves no half file when it is inte
   expect(refused.stderr).toContain('would replace');
 
   const { child, says, ended } = start(['pack', at('flat'), at('large'), '--size', '300x300', '--cache', at('other')]);
-  await says('decod'); // while it decodes, or before it has written what it decoded
+  await says('decod'); // This is while it decodes, or before it has written what it decoded.
   child.kill('SIGINT');
   const { exit } = await ended;
   expect([0, 130]).toContain(exit);

@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true }));
 
 describe('the weights of a run', () => {
-  // What other scenarios train by is in these.
+  // These scenarios include everything that the others train by.
   it.each([
     { scenario: 'pl', by: [] },
     { scenario: 'dae', by: [] },
@@ -108,7 +108,7 @@ describe('an interrupted run', () => {
   it('saves a checkpoint, ends with 130, and goes on to the bits of a run that was not, whatever the environment (case 9)', async () => {
     const [whole, halves] = [join(root, 'whole'), join(root, 'halves')];
     const options = ['--scenario', 'pl', '--preset', 'report', '--max-steps', '400', '--shards', '4', ...SMALL];
-    // The launcher ignores them, which would change the bits of a network of layers.
+    // The launcher ignores these variables, which would change the bits of a network of layers.
     const settings = { TF_ENABLE_ONEDNN_OPTS: '0', DNNL_MAX_CPU_ISA: 'SSE41' };
     const { stderr } = await start(['train', ...options, '--out', whole], settings).ended;
     expect(stderr).toContain('ignored, since it may change the bits of a run: DNNL_MAX_CPU_ISA TF_ENABLE_ONEDNN_OPTS');
@@ -134,7 +134,8 @@ describe('an interrupted run', () => {
     expectError(other, 'E_USAGE');
     expect(other.stderr).toContain('--seed, --hidden');
 
-    // Without the launcher, which would ignore the settings: products of dense networks are our own, and read none.
+    // This runs without the launcher, which would ignore the settings. Products of dense networks are our own, and read
+    // no settings.
     const resumed = await start(['train', '--resume', halves, '--workers', '1'], settings, withoutLauncher).ended;
     expect(resumed).toMatchObject({ exit: 0 });
     const { weightsSha256, testAccuracy } = await resultOf(whole);
@@ -173,7 +174,7 @@ describe('reproduce', () => {
   it('goes on after an interruption: finished rows are read, the others run', async () => {
     const out = join(root, 'interrupted');
     const flags = ['--preset', 'report', '--scenarios', 'nn,pl', '--max-steps', '300', ...SMALL, '--out', out];
-    // The row NN has 80 steps; the other one 300 on labelled images, and as many with pseudo-labels.
+    // The row NN has 80 steps. The other one has 300 steps on labelled images, and as many with pseudo-labels.
     const { child, says, ended } = start(['reproduce', ...flags, '--stall-worker', '390']);
     await says('supervised: 300 steps');
     interrupt(child);

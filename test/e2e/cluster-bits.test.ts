@@ -3,7 +3,10 @@
 import { describe, expect, it } from 'vitest';
 import { operatorOfFile, SHARDS } from './cluster.js';
 
-/** One step an epoch, and every schedule shrunk: labels by the network count from step 17 on, and are predicted at each step. */
+/**
+ * Returns the flags of a run with one step per epoch and shrunk schedules. Labels of the network count from step 17 on,
+ * and are predicted at each step.
+ */
 const flagsOf = (scenario: string): string[] => [
   ...['--scenario', ...scenario.split(' '), '--quick', '--labels-per-class', '3', '--threshold', '0'],
   ...['--hidden', '64', '--shards', `${SHARDS}`, '--workers', '1', '--max-steps', '24'],
@@ -14,7 +17,9 @@ const ROWS = '--strategy data';
 const TLS = '127.0.0.1:0';
 const PLAIN = 'ws://127.0.0.1:0';
 
-/** In processes and on sockets; that no scenario has other bits by any number of nodes, test/integration/cluster.test.ts says of all of them. */
+/**
+ * The runs with processes and sockets. test/integration/cluster.test.ts tests all scenarios with any number of nodes.
+ */
 const RUNS = [
   { scenario: 'dae', nodes: 3, listen: PLAIN, flags: [] },
   { scenario: `dae ${ROWS}`, nodes: 4, listen: PLAIN, flags: ['--no-local'] },

@@ -5,7 +5,10 @@ import { type Coordinator, operatorOfFile, SMALL, signalling } from './cluster.j
 import type { Running } from './command.js';
 import { type Change, type Place, unchanged, type Wire } from './wire.js';
 
-/** The phases of a run, by what passes between a node and its coordinator, when the deadlines of what comes next are known: after four of it. */
+/**
+ * The phases of a run, by the messages between a node and its coordinator. The deadline of a kind of message is known
+ * after four of them.
+ */
 const PHASES: readonly (Place & { readonly phase: string })[] = [
   { phase: 'it labels', to: 'worker', kind: 'predict', nth: 6 },
   { phase: 'it computes gradients', to: 'worker', kind: 'gradients', nth: 7 },
@@ -15,10 +18,16 @@ const PHASES: readonly (Place & { readonly phase: string })[] = [
   { phase: 'a checkpoint is saved', to: 'coordinator', kind: 'updated', nth: 24 },
 ];
 
-/** Whether a node is gone or late, the coordinator goes on in the same way: test/contract/cluster-faults.test.ts has every place of both. */
+/**
+ * The coordinator goes on in the same way if a node is gone or late. test/contract/cluster-faults.test.ts tests both at
+ * every place.
+ */
 const STALLS = PHASES.filter(({ kind }) => ['predict', 'sum', 'updated'].includes(kind));
 
-/** Of the other node: shards go by speed, and the one that something is to happen to should have some at every step. */
+/**
+ * The latency of the other node. Shards are shared by speed, so the node that something happens to has some at every
+ * step.
+ */
 const LATENCY_MS = 20;
 
 const operator = operatorOfFile();
@@ -27,7 +36,7 @@ beforeAll(async () => {
   expected = await operator.alone('alone');
 });
 
-/** Starts a run over two nodes, the first of them behind a wire that can be watched. */
+/** Starts a run on two nodes, the first of which is behind a wire that can be watched. */
 async function runOfTwo(name: string) {
   const coordinator = await operator.coordinator(name, [...SMALL, '--nodes', '2', '--no-local']);
   const wire = await operator.wireTo(coordinator);
@@ -36,7 +45,7 @@ async function runOfTwo(name: string) {
   return { coordinator, wire, victim, other };
 }
 
-/** Resolves when it has come to that place; rejects when the run was over before. */
+/** Resolves when the run has come to that place. Rejects if the run was over before. */
 function reached(coordinator: Running, wire: Wire, place: Place, change: Change): Promise<void> {
   const over = coordinator.ended.then(() =>
     Promise.reject(new Error(`the run ended before ${place.kind} ${place.nth}`)),
@@ -63,7 +72,7 @@ describe('a node', () => {
     const name = `stopped while ${phase}`;
     const { coordinator, wire, victim, other } = await runOfTwo(name);
     await reached(coordinator, wire, place, signalling(victim, 'SIGSTOP'));
-    // Set aside; on a machine so busy that deadlines are longer than two heartbeats, gone.
+    // The node is set aside, or gone on a machine so busy that deadlines are longer than two heartbeats.
     await coordinator.says('its work is done by others');
     victim.child.kill('SIGCONT');
     await expectBits(name, coordinator);
@@ -79,7 +88,7 @@ const altered: Change = (passing) => {
   return bytes;
 };
 
-/** Two for each: a node whose connections are short waits twice as long each time. */
+/** Two breaks of each kind, because a node whose connections are short waits twice as long each time. */
 const BREAKS = [
   { how: 'is cut', places: ['predict', 'sum'], change: unchanged, cuts: true, code: 'E_CONNECTION_LOST' },
   { how: 'ends within a frame', places: ['gradients', 'total'], change: half, cuts: true, code: 'E_CONNECTION_LOST' },
@@ -87,7 +96,7 @@ const BREAKS = [
 ];
 
 describe('a wire', () => {
-  // The run has no other node: it goes on when this one has joined again.
+  // The run has no other node. It goes on when this one has joined again.
   it.each(BREAKS)('that $how by $places costs no bit', async ({ how, places, change, cuts, code }) => {
     const name = `a wire that ${how}`;
     const coordinator = await operator.coordinator(name, [...SMALL, '--nodes', '1', '--no-local']);

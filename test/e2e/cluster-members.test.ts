@@ -7,7 +7,7 @@ import type { ClusterStatus } from '../../src/protocol/status.js';
 import { type Coordinator, operatorOfFile, SMALL, signalling } from './cluster.js';
 import { unchanged } from './wire.js';
 
-/** Without threads of the coordinator a run stands still as long as no node computes: time for anything. */
+/** Without threads of the coordinator, a run stands still while no node computes. So there is time for anything. */
 const NO_LOCAL = [...SMALL, '--no-local', '--nodes', '1'];
 const WAITS = 'no node is there to compute: waiting for one to join';
 
@@ -27,7 +27,10 @@ async function statusOf({ address }: Coordinator): Promise<ClusterStatus> {
   return JSON.parse(stdout) as ClusterStatus;
 }
 
-/** The same without a process, which takes seconds to begin on a busy machine: a node that stands still is gone after ten. */
+/**
+ * Returns the status without a process, which would take seconds to begin on a busy machine. A suspended node is gone
+ * after ten.
+ */
 async function statusAtOnce({ address }: Coordinator): Promise<ClusterStatus> {
   const { tokenFile } = operator;
   const { signal } = new AbortController();
@@ -72,7 +75,7 @@ describe('a run', () => {
     const coordinator = await operator.coordinator('alone again', [...SMALL, '--nodes', '2']);
     const wire = await operator.wireTo(coordinator);
     const nodes = ['one', 'two'].map((name) => operator.worker(wire, name));
-    // Predictions are shared out by images at first, before speeds are known: both have some.
+    // Predictions are shared by images at first, before speeds are known, so both nodes have some.
     await wire.at({ to: 'coordinator', kind: 'predicted', nth: 4 }, (passing) => {
       for (const { child } of nodes) child.kill('SIGKILL');
       return unchanged(passing);

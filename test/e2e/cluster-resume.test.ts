@@ -6,7 +6,10 @@ import { expect, it } from 'vitest';
 import { operatorOfFile, SMALL, signalling } from './cluster.js';
 import type { Place } from './wire.js';
 
-/** Counted from the start of the coordinator that it ends; where it goes on says that a checkpoint was found, or not written yet. */
+/**
+ * A place, counted from the start of the coordinator that is killed there. goesOn tells whether a checkpoint was found
+ * or had not been written yet.
+ */
 type Kill = Place & { readonly when: string; readonly goesOn: RegExp };
 
 const LABELLING: Kill = {
@@ -17,14 +20,14 @@ const BY_ROWS: readonly Kill[] = [
   LABELLING,
   { when: 'gradients are computed', to: 'worker', kind: 'gradients', nth: 11, goesOn: /goes on at step 8 / },
   { when: 'it sends the total', to: 'worker', kind: 'total', nth: 6, goesOn: /goes on at step 8 / },
-  // Step 16: the checkpoint is being written, or has been.
+  // At step 16 the checkpoint is being written, or has been.
   { when: 'it saves a checkpoint', to: 'coordinator', kind: 'updated', nth: 8, goesOn: /goes on at step (8|16) / },
 ];
 const BY_HIDDEN_UNITS: readonly Kill[] = [
   LABELLING,
   { when: 'logits are computed', to: 'worker', kind: 'forward', nth: 11, goesOn: /goes on at step 8 / },
   { when: 'it sends their gradient', to: 'worker', kind: 'backward', nth: 6, goesOn: /goes on at step 8 / },
-  // First for labels at step 12, then for the checkpoint of step 16.
+  // State is fetched first for labels at step 12, then for the checkpoint of step 16.
   { when: 'state is fetched', to: 'coordinator', kind: 'collected', nth: 2, goesOn: /goes on at step (8|16) / },
 ];
 
@@ -48,7 +51,7 @@ it.each([
     for (const { when, goesOn, ...place } of kills) {
       await wire.at(place, signalling(coordinator, 'SIGKILL'));
       await coordinator.ended;
-      // What it may leave behind at a worse moment.
+      // A kill at a worse moment may leave this file.
       await writeFile(join(operator.out(killed), 'metrics.jsonl.tmp-0badcafe'), 'half a li');
       const flags = ['--resume', operator.out(killed), ...nodes];
       coordinator = await operator.coordinator(undefined, flags, address);

@@ -60,7 +60,7 @@ describe('a worker', () => {
   it('ends with its launcher, even where that is killed', async () => {
     const coordinator = await operator.coordinator('launching', [...SMALL, '--nodes', '2']);
     const flags = ['--token-file', operator.tokenFile, '--workers', '1', '--name', 'launched'];
-    // In an incomplete environment the launcher starts a process of its own.
+    // If the environment is incomplete, the launcher starts a process of its own.
     const launcher = operator.start(['worker', coordinator.address, ...flags], { TF_CPP_MIN_LOG_LEVEL: undefined });
     await coordinator.says('launched joined');
     launcher.child.kill('SIGKILL');

@@ -14,7 +14,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SCRIPT = join(ROOT, 'docs', 'cluster', 'pseudolabel.sbatch');
 const SMALL = ['--hidden', '64', '--max-steps', '80', '--checkpoint-every', '10', '--checkpoint-seconds', '0'];
 
-/** Starts a task for each machine with what Slurm tells it, passes SIGTERM on, and writes how they ended. */
+/** Starts a task for each machine with Slurm's variables, passes SIGTERM on, and writes how the tasks ended. */
 const SRUN = `#!${process.execPath}
 const { spawn } = require('node:child_process');
 const [program, ...args] = process.argv.slice(process.argv.findIndex((word, i) => i > 1 && !word.startsWith('-')));
@@ -29,7 +29,7 @@ Promise.all(tasks.map((task) => new Promise((resolve) => task.on('exit', resolve
   console.error('tasks ended with', ...codes),
 );
 `;
-/** The command as in the path of a user, but with small networks. */
+/** The command as it is in a user's path, but with small networks. */
 const COMMAND = `#!/bin/bash
 [[ $1 == train ]] && small=(${SMALL.join(' ')} $STALL)
 exec "${process.execPath}" "${join(ROOT, 'scripts', 'pseudolabel.mjs')}" "$@" "\${small[@]}"
@@ -52,7 +52,7 @@ interface Job {
   says(text: string): Promise<void>;
 }
 
-/** stall: a step that the run stands still in, so that it does not end before its time is up. */
+/** Submits a job. stall: the step in which the run is suspended, so that it does not end before its time is up. */
 function submit(stall?: number): Job {
   const env = {
     ...process.env,
@@ -83,7 +83,7 @@ describe('the Slurm script', () => {
   it('runs over the machines of its job, saves and leaves when its time is up, and goes on when submitted again', async () => {
     const first = submit(15);
     await first.says('saved ');
-    // As --signal does: the tasks get it, not the script.
+    // As with --signal, the tasks get the signal, and not the script.
     process.kill(Number(await readFile(join(root, 'srun.pid'), 'utf8')), 'SIGTERM');
     const stopped = await first.ended;
     expect(stopped).toContain('machine-1 joined with 1 worker');

@@ -14,7 +14,7 @@ describe('the dashboard', () => {
     const browser = browserOr(skip);
     const out = join(root, 'reproduction');
     const options = ['--scenarios', 'nn,pl', '--splits', '2', '--hidden', '64', '--max-steps', '100'];
-    // In the first run of each split.
+    // The stall is in the first run of each split.
     const run = start(['reproduce', ...options, '--dashboard', '0', '--stall-worker', '5', '--out', out]);
     const url = await urlOf(run);
     const { page, errors } = await open(browser, url);

@@ -19,7 +19,7 @@ describe('the dashboard', () => {
     const run = start(['train', ...options, '--dashboard', '0.0.0.0:0', '--dashboard-token', token], env);
     const [, port] = /dashboard: https:\/\/\S+:(\d+)\//.exec(await run.says('dashboard: https://'))!;
     await run.says(`it asks for the token in ${token}`);
-    // Its certificate is its own: what a person compares, this page takes as it is.
+    // The server's certificate is its own. A person would compare it; this page accepts it.
     const page = await browser.newPage({ ignoreHTTPSErrors: true });
     await page.goto(`https://127.0.0.1:${port}/`);
     await page.getByLabel('The token').fill('something else');

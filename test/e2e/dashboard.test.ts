@@ -52,7 +52,7 @@ describe('the dashboard', () => {
     const faults = ['--lose-worker', '5', '--lose-worker', '8', '--stall-worker', '30'];
     const second = start(['train', '--resume', out, '--dashboard', port, ...faults]);
     await expect.poll(() => state(page), PATIENCE).toBe('training');
-    await expect.poll(() => stepsDone(page), PATIENCE).toBe(630); // 30 from its checkpoint, which is that of step 600
+    await expect.poll(() => stepsDone(page), PATIENCE).toBe(630); // 30 steps from the checkpoint of step 600
     const events = () => page.locator('#events').textContent();
     await expect.poll(events, PATIENCE).toMatch(/workers? lost: (its|their) work is done again/);
 
@@ -78,7 +78,7 @@ describe('the dashboard', () => {
   it('shows what nodes do, and one that was killed as gone, with marks where it came and went', async ({ skip }) => {
     const browser = browserOr(skip);
     const env = { XDG_STATE_HOME: join(root, 'state') };
-    // Steps of full size, of which there are 4,500: minutes of them, on any machine.
+    // There are 4,500 steps of full size, which take minutes on any machine.
     const options = ['--scenario', 'dae', '--strategy', 'data', '--workers', '1', '--shards', '4', '--seed', '3'];
     const listening = ['--listen', '127.0.0.1:0', '--token-file', join(root, 'token'), '--nodes', '1'];
     const run = start(['train', ...options, ...listening, '--dashboard', '0', '--out', join(root, 'nodes')], env);

@@ -11,7 +11,7 @@ import { folderOfFile } from '../folders.js';
 const root = folderOfFile('docs');
 const run = promisify(execFile);
 
-/** Functions that stand for the program: they add what makes a command small, and what lets several run at once. */
+/** Shell functions in place of the program. They add flags that make a command small and let several run at once. */
 const SHELL = `
 set -e
 pseudolabel() {

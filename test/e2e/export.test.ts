@@ -82,7 +82,7 @@ const FUNCTIONAL = {
   },
 };
 
-/** Two scripts: the outputs of a file for rows of floats in another, and files that Keras makes itself. */
+/** Two scripts: one prints a file's outputs for rows of floats in another file, the other lets Keras make files. */
 const PREDICT = `
 import sys, json, numpy
 path, images, shape = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])

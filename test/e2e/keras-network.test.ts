@@ -11,7 +11,7 @@ import { operatorOfFile, signalling } from './cluster.js';
 import { pseudolabel, resultOf } from './command.js';
 import { hasMpi, startJob, WHY_SKIPPED } from './mpirun.js';
 
-/** Made by this script with Keras 3.15.1, for machines that cannot install it. */
+/** A file that this script made with Keras 3.15.1, for machines that cannot install it. */
 const FIXTURE = fileURLToPath(new URL('keras-network.keras', import.meta.url));
 const MAKE = `
 import sys, json, keras

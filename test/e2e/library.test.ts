@@ -45,10 +45,10 @@ it("a program's variables that would change the bits have no effect, and nothing
   expect((await resultOf(out)).weightsSha256).toBe(shas[0]);
 });
 
-/** Whether a process has TensorFlow in its memory; false where Linux does not say. */
+/** An expression for whether a process has TensorFlow in its memory; false if the system is not Linux. */
 const LOADED = `process.platform === 'linux' && (await import('node:fs')).readFileSync('/proc/self/maps', 'utf8').includes('libtensorflow')`;
 
-/** A program that coordinates two runs, and two that are nodes of both, each in a process of its own. */
+/** A program that coordinates two runs, and two programs that are nodes of both, each in a process of its own. */
 const COORDINATOR = `
   import { spawn } from 'node:child_process';
   import { listen, train } from 'pseudolabel';

@@ -36,7 +36,7 @@ describe.skipIf(whyNot !== undefined)('a job over a network', () => {
     await rm(root, { recursive: true, force: true });
   });
 
-  /** Bytes that a host got over the network. */
+  /** Returns the bytes that a host received over the network. */
   function receivedBy(host: string): number {
     const link = execFileSync('ip', ['-n', host, '-json', '-s', 'link', 'show', 'eth0'], { encoding: 'utf8' });
     const [{ stats64 }] = JSON.parse(link) as [{ stats64: { rx: { bytes: number } } }];
@@ -46,7 +46,7 @@ describe.skipIf(whyNot !== undefined)('a job over a network', () => {
   it('ends on the bits of one process, and its gradients go over the network', async () => {
     const [here, there] = network.hosts as [Network['hosts'][number], Network['hosts'][number]];
     const agent = join(root, 'agent.sh');
-    // In place of ssh: $1 is the machine, what follows a command line.
+    // This takes the place of ssh: $1 is the machine, and the rest is a command line.
     const asHost = (name: string) => `ip netns exec ${name} unshare --uts sh -c`;
     await writeFile(agent, `#!/bin/sh\nshift\nexec ${asHost(there.name)} "hostname ${there.name}; $*"\n`);
     await chmod(agent, 0o755);
@@ -70,7 +70,7 @@ describe.skipIf(whyNot !== undefined)('a job over a network', () => {
     const { weightsSha256, job: found } = await resultOf(together);
     expect(found).toEqual({ ranks: 2, workers: 2, sum: 'tree' });
     expect((await resultOf(alone)).weightsSha256).toBe(weightsSha256);
-    // Each of 90 updates brings half of its gradient and half of its total: some 3,400 to 6,300 floats of 4 bytes.
+    // Each of 90 updates receives half of its gradient and half of its total, about 3,400 to 6,300 floats of 4 bytes.
     expect(receivedBy(here.name) - before).toBeGreaterThan(90 * 3_000 * 4);
   });
 });

@@ -22,11 +22,11 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
-/** What ranks besides the first wrote. */
+/** Returns what the ranks besides the first wrote. */
 const ofOthers = ({ stdout, stderr }: Ended): string[] =>
   `${stdout}\n${stderr}`.split('\n').filter((line) => /^\[\d+,[1-9]/.test(line));
 
-/** The process of a rank, by what mpirun gave it, and of this run, by its directory. */
+/** Returns the process of a rank. It is found by mpirun's variables, and by the run's directory. */
 async function processOf(rank: number, out: string): Promise<number> {
   for (const name of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
     const read = (what: string) => readFile(join('/proc', name, what), 'utf8').catch(() => '');
@@ -39,11 +39,14 @@ async function processOf(rank: number, out: string): Promise<number> {
 
 type Run = [scenario: string, ranks: number, by: string];
 
-/** By the real library; of other numbers of ranks and workers the contract of a node tells (test/contract/mpi-executor.test.ts). */
+/**
+ * Runs with the real library. The contract tests other numbers of ranks and workers
+ * (test/contract/mpi-executor.test.ts).
+ */
 const RUNS: Run[] = [
   ['dae', 3, 'data'],
   ['pl', 3, 'tensor'],
-  // A stage of it trains an autoencoder with a narrow middle.
+  // One of its stages trains an autoencoder with a narrow middle.
   ['dae', 2, 'auto'],
 ];
 describe.skipIf(!isThere)('a job of several ranks', () => {

@@ -34,7 +34,7 @@ const RUNS_OF_THE_CLUSTER = 'over hosts with links of 1 Gbit/s';
 
 const SIZE = 28;
 const CLASSES = 10;
-/** A run has two stages of so many steps, with 3.2 MB of gradient in the first. */
+/** The steps of each of the two stages of a run. The first one has 3.2 MB of gradient. */
 const STEPS = 24;
 
 let root: string;
@@ -45,7 +45,7 @@ beforeAll(async () => {
 afterEach(() => network?.close());
 afterAll(() => rm(root, { recursive: true }));
 
-/** Images of a bar for each class, which differ. */
+/** Writes images that differ, with a bar for each class. */
 async function writeImages(folder: string): Promise<void> {
   for (const [name, count] of [
     ['train', 1000],
@@ -82,12 +82,12 @@ const runFlags = () => [
 
 function coordinatorOn({ address, spawn: by }: Host, name: string, ...flags: string[]): Running {
   const files = ['--token-file', join(root, 'token'), '--out', join(root, name)];
-  // Of a node that does not come the coordinator tells before the test's own time is over.
+  // The coordinator reports a node that does not come before the test's own time is over.
   const listening = ['--listen', `${address}:7171`, '--nodes', '2', '--nodes-timeout', '120', ...files, ...flags];
   return start([...runFlags(), ...listening], { XDG_STATE_HOME: join(root, 'state') }, by);
 }
 
-/** As the coordinator's line says. */
+/** Starts workers as the coordinator's line says. */
 async function workersOn(hosts: readonly Host[], coordinator: Running): Promise<Running[]> {
   const line = await coordinator.says('to join, on another machine');
   const args = joinArgsIn(line);
@@ -128,9 +128,9 @@ describe.skipIf(WHY_SKIPPED)(WHY_SKIPPED ? `${RUNS_OF_THE_CLUSTER} (${WHY_SKIPPE
     const [first, ...others] = network.hosts as [Host, ...Host[]];
     const coordinator = coordinatorOn(first, 'cut', '--no-local');
     const workers = await workersOn(others, coordinator);
-    await coordinator.says('saved '); // the middle of the first stage
+    await coordinator.says('saved '); // This is the middle of the first stage.
     first.cut();
-    // E_CONNECTION_LOST where nothing came any longer, E_TIMEOUT where the coordinator was sending.
+    // The error is E_CONNECTION_LOST if nothing came any longer, and E_TIMEOUT if the coordinator was sending.
     await Promise.all([2, 3].map((i) => coordinator.says(`host-${i} is gone (E_`)));
     first.restore();
     expect(await weightsOf(coordinator)).toBe(expected);
@@ -147,7 +147,7 @@ describe.skipIf(WHY_SKIPPED)(WHY_SKIPPED ? `${RUNS_OF_THE_CLUSTER} (${WHY_SKIPPE
       const { hosts } = openNetwork({ hosts: 1, rate: '1gbit' });
       const inside = hosts[0].spawn('sh', ['-c', 'echo; exec sleep 600']);
       inside.stdout.on('data', () => console.log(hosts[0].name, inside.pid));`;
-    // Of one that has ended and is not yet asked for by its parent nothing is left but its number.
+    // A process that has ended keeps its number until its parent asks for its exit code.
     const isAlive = (pid: string) =>
       existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== '';
     for (const signal of ['SIGINT', 'SIGKILL'] as const) {
@@ -158,7 +158,7 @@ describe.skipIf(WHY_SKIPPED)(WHY_SKIPPED ? `${RUNS_OF_THE_CLUSTER} (${WHY_SKIPPE
       expect(isAlive(pid!)).toBe(true);
       child.kill(signal);
       await once(child, 'close');
-      network = openNetwork({ hosts: 1, rate: '1gbit' }); // sweeps what SIGKILL left
+      network = openNetwork({ hosts: 1, rate: '1gbit' }); // This removes what SIGKILL left.
       const { stdout } = spawnSync('ip', ['netns', 'list'], { encoding: 'utf8' });
       expect(stdout).toContain(network.hosts[0]!.name);
       expect(stdout).not.toContain(name);

@@ -13,7 +13,10 @@ const COUNT = 300;
 
 const operator = operatorOfFile();
 
-/** The channel that a picture is bright in is its class. The first 60 are in folders of their classes. @returns names, and the class of each */
+/**
+ * Writes images whose class is their bright channel. The first 60 are in folders of their classes.
+ * @returns names, and the class of each
+ */
 async function writePictures(folder: string): Promise<Map<string, string>> {
   const truth = new Map<string, string>();
   const files: Record<string, Buffer> = {};

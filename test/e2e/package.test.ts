@@ -12,14 +12,14 @@ const installed = join(user, 'node_modules', 'pseudolabel');
 const BUNDLED = '@tensorflow/tfjs-node';
 let tarball: string;
 
-/** Links what is in a folder of packages to another, but for some. */
+/** Links the packages of one folder to another, except for some. */
 function link(from: string, to: string, but: readonly string[]): void {
   mkdirSync(to, { recursive: true });
   for (const name of readdirSync(from))
     if (!name.startsWith('.') && !but.includes(name)) symlinkSync(join(from, name), join(to, name));
 }
 
-/** As npm would install it, with the other packages of this checkout. */
+/** Installs the package as npm would, with the other packages of this checkout. */
 beforeAll(async () => {
   const { stdout } = await run(process.execPath, ['scripts/pack.mjs', folder]);
   tarball = stdout.trim();

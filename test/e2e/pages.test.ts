@@ -49,7 +49,7 @@ interface Violation {
   readonly nodes: readonly { readonly html: string }[];
 }
 
-/** What axe-core finds serious. */
+/** Returns what axe-core finds serious. */
 async function seriousIn(page: Page): Promise<string[]> {
   const source = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   await page.evaluate(source);
@@ -61,7 +61,7 @@ async function seriousIn(page: Page): Promise<string[]> {
     .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html }) => html.slice(0, 200))}`);
 }
 
-/** Nothing is cut off: what is wider than the page scrolls by itself. */
+/** Expects that nothing is cut off. Content that is wider than the page has its own scroll bar. */
 async function expectWhole(page: Page, width: number): Promise<void> {
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
 }

@@ -64,7 +64,7 @@ describe('report.html', () => {
       for (const picture of await page.locator('img').all()) {
         expect(await picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(28);
       }
-      // Wide tables scroll by themselves: the page does not.
+      // Wide tables have their own scroll bars, so the page does not scroll.
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
       const paper = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
       expect(paper).toBe(colorScheme === 'dark' ? 'rgb(20, 23, 27)' : 'rgb(255, 255, 255)');

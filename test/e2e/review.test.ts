@@ -13,7 +13,7 @@ const root = folderOfFile('review');
 const browserOr = browserOfFile();
 const COUNT = 40;
 
-/** Images of 4 x 4 pixels, bright in their upper or lower half, the first ten with a label. */
+/** Writes images of 4 x 4 pixels that are bright in their upper or lower half. The first ten have a label. */
 async function writeSet(folder: string): Promise<void> {
   await mkdir(folder);
   const images = new Uint8Array(16 * COUNT);
@@ -63,7 +63,7 @@ it('corrections are made by keys or mouse, kept over a reload, and downloaded as
     const ids = await page.locator('legend').allTextContents();
     for (const id of ids) expect(Number(id)).toBeGreaterThanOrEqual(10);
 
-    // The first card takes keys at once; keys outside of all cards are for the first that is undecided.
+    // The first card takes keys at once. Keys outside of all cards are for the first card without a decision.
     for (const key of ['1', '0', 'Backspace', '1']) await page.keyboard.press(key);
     await page.evaluate(() => (document.activeElement as HTMLElement).blur());
     await page.keyboard.press('Enter');
@@ -85,7 +85,7 @@ it('corrections are made by keys or mouse, kept over a reload, and downloaded as
     await context.close();
   }
 
-  // The model's labels may be written anew, and replace no others.
+  // The model's labels may be written again, but replace no others.
   expect((await pseudolabel('label', run, '--out', join(root, 'all.csv'), '--review', '7')).exit).toBe(0);
   const replacing = await pseudolabel('label', run, '--out', join(root, 'corrected.csv'));
   expectError(replacing, 'E_USAGE');

@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true }));
 
-/** With every part of the time in place. */
+/** Returns the report, with every part of the time. */
 function reportOf({ exit, stdout, stderr }: Ended): ScalingReport {
   expect(exit, stderr).toBe(0);
   const report = JSON.parse(stdout) as ScalingReport;
@@ -41,7 +41,7 @@ function reportOf({ exit, stdout, stderr }: Ended): ScalingReport {
   return report;
 }
 
-/** Processes that have the variable in their environment. */
+/** Returns the processes that have the variable in their environment. */
 async function processesWith(variable: string): Promise<string[]> {
   const found: string[] = [];
   for (const name of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
@@ -62,7 +62,8 @@ describe.skipIf(!isThere)('scaling over ranks', { timeout: 120_000 }, () => {
         expect(Object.keys(threads)).toEqual([]);
         expect(workers[2]!.rows).toBe(2 * workers[1]!.rows);
       }
-      // Both halves of each gradient go to the rank that sums them, and of the total to the other; labels and confidences to rank 0.
+      // Half of each gradient goes to the other rank, which sums it, and half of the total comes back. Labels and
+      // confidences go to rank 0.
       const parameters = phase === 'pretrain' ? 784 * 64 + 64 + 64 * 784 + 784 : 784 * 64 + 64 + 64 * 10 + 10;
       const least = phase === 'label' ? 5 * 30_000 : 2 * 4 * parameters;
       expect(rows[1]!.wireBytes).toBeGreaterThan(least);
@@ -94,7 +95,7 @@ describe.skipIf(!isThere)('scaling over ranks', { timeout: 120_000 }, () => {
     expect(ended.stderr).toContain(`on the machines of ${hosts}`);
     const { workload, phases } = reportOf(ended);
     expect(workload.fastSum).toBe(true);
-    // Data parallel, whatever is the default: nothing else sums gradients.
+    // The run is data-parallel whatever the default is, because no other strategy sums gradients.
     expect(phases[0]!.rows[1]!.wireBytes).toBeGreaterThan(4 * 784 * 64);
     expect(ended.stderr).toMatch(/^2 ranks of 1 worker: no conclusion: .*--repeats 3/m);
   });
@@ -118,7 +119,7 @@ describe.skipIf(!isThere)('scaling over ranks', { timeout: 120_000 }, () => {
       child.kill(signal);
       const { exit, stderr } = await ended;
       if (signal === 'SIGINT') expect([exit, stderr]).toEqual([130, expect.stringContaining('E_INTERRUPTED')]);
-      // Ranks learn from mpirun that it is over: the time limit of the test is what they have for it.
+      // Ranks learn from mpirun that the run is over. They have until the time limit of the test.
       while ((await processesWith(variable.join('='))).length > 0) await sleep(100);
     },
   );

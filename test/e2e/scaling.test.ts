@@ -33,7 +33,7 @@ describe('scaling', () => {
       for (const round of rounds) {
         expect(Object.keys(round.workers)).toEqual(['1', '2']);
         expect(Object.keys(round.threads)).toEqual([]);
-        // Labels are 60,000; of four steps, one has the last 4 of the 100 labelled rows where the others have 32.
+        // There are 60,000 labels. Of four steps, one has the last 4 of the 100 labelled rows, and the others have 32.
         const images = { finetune: 3 * 32 + 4 + 4 * 256, label: 60_000, pretrain: 4 * 256 }[phase];
         for (const block of Object.values(round.workers)) expect(block.rows).toBe(images);
       }
@@ -53,7 +53,7 @@ describe('scaling', () => {
     expect(text).toMatch(/Amdahl's law and the universal one are not fitted/);
     expect(text).toContain('assumed in the simulation');
 
-    // And the report of it, which is built again the same.
+    // The report is built again and is the same.
     const plots = ['finetune', 'label', 'pretrain'].flatMap((phase) =>
       ['efficiency', 'speed-up', 'time'].map((plot) => `${phase}-${plot}.svg`),
     );
@@ -79,8 +79,8 @@ describe('scaling', () => {
 
   it('measures nodes that joined over loopback, and accounts for the time of all processes', async () => {
     const out = join(root, 'nodes');
-    // A shard each: with more, one may move to whoever is faster, and its images with it.
-    // So much to compute that the way to the node is not what its speed is measured by: of a slow one, nothing would be seen.
+    // Each process has one shard. With more shards, one may move to the faster process, with its images. There is so
+    // much to compute that the network hardly affects the measured speed; a slow node would get no shard.
     const hidden = 1000;
     const sizes = ['--strategy', 'data', '--shards', '2', '--hidden', `${hidden}`, '--steps', '4', '--workers', '1'];
     const small = [...sizes, '--phase', 'all', '--mode', 'weak'];
@@ -96,11 +96,13 @@ describe('scaling', () => {
       }
       const [one, two] = rows;
       expect(one!.wireBytes).toBe(0);
-      // The sum of the gradients goes up, and the total down; labels and confidences up.
+      // The sum of the gradients goes to the coordinator, and the total to the node. Labels and confidences go to the
+      // coordinator.
       const outputs = phase === 'pretrain' ? 784 : 10;
       const parameters = 784 * hidden + hidden + hidden * outputs + outputs;
       const bytes = phase === 'label' ? 5 * 30_000 : 2 * 4 * parameters;
-      // Less, and once the images of a shard, where a busy machine made one process so slow that the other took both shards for some steps.
+      // The bytes are fewer, plus the images of a shard once, if a busy machine made one process so slow that the other
+      // took both shards for some steps.
       const steps = phase === 'label' ? 1 : 4;
       expect(two!.wireBytes).toBeLessThan(1.5 * bytes + 50_000 + (30_000 * 784) / steps);
       for (const { split, splitError, millisecondsPerStep } of rows) {
@@ -138,9 +140,9 @@ describe('scaling', () => {
         expect(split.update).toBe(0);
       }
       if (phase !== 'finetune') continue;
-      // Partial logits of 10 classes, and of fresh labels, where a gradient has 50,000 weights.
+      // Partial logits of 10 classes are sent, and those of fresh labels. A gradient has 50,000 weights.
       expect(traffic[2]!.sum).toBe(4 * 10 * (32 + 256 + 256));
-      // With a gradient of its own for each of the moments, where all shards went to one process.
+      // Each of the moments may be sent once, as large as a gradient, if all shards went to one process.
       if (over === 'nodes') expect(rows[1]!.wireBytes).toBeLessThan(4 * 4 * 784 * 64);
     }
   });
@@ -176,7 +178,7 @@ describe('scaling', () => {
     expect([exit, stderr]).toEqual([1, expect.stringMatching(/E_MPI.*Open MPI/s)]);
   });
 
-  // The contestants have its stderr: that it closes shows that they are gone.
+  // The contestants share its stderr. When that closes, they are gone.
   it.concurrent.each([
     ['SIGINT', ['--workers', '1,2']],
     ['SIGKILL', ['--workers', '1,2']],

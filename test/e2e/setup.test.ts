@@ -118,7 +118,7 @@ describe('the launcher', () => {
     writeFileSync(join(folder, 'src', 'edited.ts'), 'export {};');
     writeFileSync(join(folder, 'dist', 'coordinator', 'cli.js'), "console.log('the old build');");
     writeFileSync(join(folder, 'dist', '.built-from'), 'other sources');
-    const env = completed({ PATH: folder, XDG_CACHE_HOME: join(folder, 'cache') }); // without npm, so that it cannot build anew
+    const env = completed({ PATH: folder, XDG_CACHE_HOME: join(folder, 'cache') }); // without npm to build
     const trained = launch(folder, ['train'], env);
     expect(trained.stdout).toBe('');
     expect(trained.stderr).toMatch(/^setup: installing packages .*\nsetup: /);

@@ -13,7 +13,7 @@ import { type Ended, expectError, json, pseudolabel, type Spawn, start } from '.
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const root = folderOfFile('signals');
 
-/** Thousands of steps, of which nothing is saved until it is stopped, if it is not asked to. */
+/** Returns the arguments of a run of thousands of steps. By default nothing is saved before it is stopped. */
 const training = (out: string, every = 1_000_000): string[] => [
   ...['train', '--scenario', 'pl', '--hidden', '64', '--workers', '1', '--out', out],
   ...['--checkpoint-every', `${every}`, '--checkpoint-seconds', '0', '--log-format', 'json'],
@@ -29,7 +29,7 @@ function isThere(pid: number): boolean {
   }
 }
 
-/** In a group of its own, as a shell starts a job, and which ends with the test whatever happens. */
+/** Starts a process in a group of its own, as a shell starts a job. The group ends with the test in any case. */
 const asJob: Spawn = (program, args, options) => {
   const child = spawn(program, args, { ...options, detached: true });
   onTestFinished(() => {
@@ -38,7 +38,7 @@ const asJob: Spawn = (program, args, options) => {
   return child;
 };
 
-/** By another program: `words` come before the command. */
+/** Starts the command by another program: `words` come before it. */
 const through =
   (...words: readonly string[]): Spawn =>
   (program: string, args: readonly string[], options: SpawnOptions) =>
@@ -56,7 +56,7 @@ function expectInterrupted({ exit, stderr }: Ended): void {
 
 const BEGUN = '"event":"stage"';
 const SAVED = '"event":"saved"';
-/** Whatever the tests themselves were started by; and as users have it, so that the launcher starts a child. */
+/** The environment of a user, whatever started the tests. In it the launcher starts a child. */
 const PLAIN = { _: '', PSEUDOLABEL_HANGUP: undefined, MALLOC_TOP_PAD_: undefined };
 
 describe('a training', () => {

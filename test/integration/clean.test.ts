@@ -49,7 +49,7 @@ it('is found with its size and who needs it', async () => {
   ]);
   expect(found.token?.neededBy).toContain('nodes');
   expect(found[IMAGES]?.neededBy).toBeUndefined();
-  // Another version than that of this installation.
+  // This is another version than that of this installation.
   expect(found['tensorflow-1.0.0-tfjs-node-4.22.0-linux-x64-1']?.neededBy).toBeUndefined();
   expect(unknown).toEqual([]);
 });

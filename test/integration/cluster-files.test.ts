@@ -11,7 +11,7 @@ import { exists, FOLDER, PODS, podOf, ROOT, read, UNITS, unit } from './cluster-
 
 const scratch = folderOfFile('cluster-files');
 
-/** Each with where it was found. */
+/** Returns the command lines, each with the place where it was found. */
 function commandLines(): [string, CommandLine][] {
   const texts = {
     'README.md': codeOn(read(ROOT, 'README.md')),
@@ -85,7 +85,7 @@ describe.each(UNITS)('%s', (name) => {
     expect(service.RestartPreventExitStatus).toEqual([`${E_USAGE.exit}`]);
     expect(E_TOKEN.exit).toBe(E_USAGE.exit);
     if (name.includes('coordinator')) expect(service.SuccessExitStatus).toEqual([`${E_INTERRUPTED.exit}`]);
-    expect(Number(service.TimeoutStopSec)).toBeGreaterThan(60); // a node may have to wait so long for its last request
+    expect(Number(service.TimeoutStopSec)).toBeGreaterThan(60); // the wait for a last request
   });
 
   it.skipIf(!exists('systemd-analyze'))('is taken by systemd itself', () => {
@@ -122,7 +122,7 @@ describe('the Slurm script', () => {
   it('asks for one task on each of several machines, and for a signal before its time is up', () => {
     const lines = text.split('\n');
     const directives = lines.filter((line) => line.startsWith('#SBATCH'));
-    // sbatch stops reading them at the first command.
+    // sbatch stops reading directives at the first command.
     const firstCommand = lines.findIndex((line) => line !== '' && !line.startsWith('#'));
     expect(lines.findLastIndex((line) => line.startsWith('#SBATCH'))).toBeLessThan(firstCommand);
     const options = directives.map((line) => /^#SBATCH --([a-z-]+)=(\S+)$/.exec(line)!.slice(1) as [string, string]);

@@ -63,14 +63,14 @@ async function weightsOf(
   return sha256OfParameters((await dispatcher.read(training.stages.at(-1)!.model)).parameters);
 }
 
-/** What one thread ends on. */
+/** Returns the weights of one thread. */
 function expectedOf(setting: Setting, strategy: StrategyName): Promise<string> | string {
   const { problem } = setting;
   if (strategy === 'data') return sha256OfParameters(trainInOneThread(problem));
   return weightsOf(oneThreadExecutor(contentOf(problem)), setting, strategy);
 }
 
-/** Of the labelled rows of each step, over two nodes. */
+/** Returns the losses of the labelled rows of each step, on two nodes. */
 async function lossesOf(setting: Setting, wire: GradientCodecName): Promise<number[]> {
   const cluster = await clusterFor(setting, [1], { wire });
   const losses: number[] = [];
@@ -112,7 +112,7 @@ describe.each(['data', 'tensor'] as const)('a run on a cluster by strategy %s', 
     const apart = exact.map((loss, step) => Math.abs(loss - rounded[step]!));
     expect(exact.at(-1)!).toBeLessThan(exact[0]! / 3);
     expect(apart.reduce((sum, each) => sum + each, 0) / apart.length).toBeLessThan(0.002);
-    // A row whose confidence is next to the threshold may count in one of them alone.
+    // A row whose confidence is near the threshold may count in only one of the two.
     expect(Math.max(...apart)).toBeLessThan(0.05);
   });
 
@@ -123,7 +123,7 @@ describe.each(['data', 'tensor'] as const)('a run on a cluster by strategy %s', 
     async (seed) => {
       const setting = await settingOf(long(PLANS['labels refreshed every third step, above a threshold']), 1);
       const expected = await expectedOf(setting, strategy);
-      // Time is a part of what is random here: whatever is late, the weights are the same.
+      // Time is a part of what is random here. Whatever is late, the weights are the same.
       const cluster = await clusterFor(setting, [1, 1], { bounds: { least: 200, most: 2_000 }, clock: SYSTEM_CLOCK });
       const stream = new Stream(keyOf(seed, 'split', 9));
       const happenings = [
@@ -142,7 +142,7 @@ describe.each(['data', 'tensor'] as const)('a run on a cluster by strategy %s', 
         if (stream.below(3) > 0) return;
         const happen = happenings[stream.below(happenings.length)]!;
         const node = cluster.nodes[stream.below(cluster.nodes.length)]!;
-        // Within the step that begins now.
+        // This is within the step that begins now.
         setTimeout(() => going.push(happen(node)), stream.below(15));
       };
       try {

@@ -14,7 +14,7 @@ interface Meeting {
   readonly proxy: TcpProxy;
   readonly worker: TalkChannel;
   readonly coordinator: TalkChannel;
-  /** Of both. */
+  /** The clock of both sides. */
   readonly clock: ManualClock;
 }
 
@@ -26,7 +26,7 @@ async function meeting(options: Partial<ListenOptions<Talk, Talk>> = {}): Promis
   return { proxy, worker: closing(worker), coordinator: closing(coordinator), clock };
 }
 
-/** Does something, and waits until each of the channels has received something more. */
+/** Does something, and waits until each of the channels has received another message. */
 async function heardAt(channels: readonly TalkChannel[], act: () => void): Promise<void> {
   const before = channels.map(({ traffic }) => traffic.received);
   act();

@@ -12,7 +12,7 @@ import { Ear, LOOSE_TALK, short, tagOf } from '../contract/talk.js';
 import { conversation, LOOSE } from '../intruders.js';
 import { Arrivals, type ListeningServer, openServer, TOKEN } from '../sockets.js';
 
-/** Seconds are enough for every run of the tests; with more, FUZZ_RUNS=10000. */
+/** Seconds are enough for every run of the tests. FUZZ_RUNS=10000 tries more. */
 const RUNS = Number(process.env.FUZZ_RUNS ?? 150);
 const LIMITS = { rate: 1e9, unauthenticated: 1000, unauthenticatedPerAddress: 1000 };
 const ANSWER_MS = 10_000;
@@ -32,11 +32,11 @@ const UPGRADE = Buffer.from(
 );
 const open: { kind: string } = { kind: 'open', ...{ version: PROTOCOL_VERSION, nonce: new Uint8Array(32) } };
 const OPEN = Buffer.concat(encodeMessage(LOOSE, open));
-/** As a client's frame with a mask of zeros. */
+/** Returns a client's frame with a mask of zeros. */
 const webSocketFrame = (body: Buffer): Buffer =>
   Buffer.concat([Buffer.from([0x82, 0x80 | Math.min(body.length, 125), 0, 0, 0, 0]), body.subarray(0, 125)]);
 
-/** Some of the bytes replaced, some taken away, some doubled. */
+/** Replaces, removes or doubles some of the bytes. */
 const mutated = (bytes: Buffer): fc.Arbitrary<Buffer> =>
   fc
     .tuple(
@@ -55,7 +55,7 @@ const mutated = (bytes: Buffer): fc.Arbitrary<Buffer> =>
 
 const random = fc.uint8Array({ maxLength: 600 }).map((bytes) => Buffer.from(bytes));
 
-/** Resolves when the server has let go of the one who says this. */
+/** Resolves when the server has closed the connection that sends these bytes. */
 async function say(server: ListeningServer, bytes: Buffer): Promise<void> {
   const { host, port } = parseAddress(server.address);
   const socket = connectTcp({ host, port }).on('error', () => undefined);
@@ -118,7 +118,7 @@ describe('a channel', () => {
         transport.close();
         const { code } = await Promise.race([ear.end(), timeout()]);
         expect(['E_PROTOCOL', 'E_TOO_LARGE', 'E_CLOSED']).toContain(code);
-        // What came through is what was sent, or the checksum has let one of four billion pass.
+        // What came through is what was sent, unless the checksum let one error of four billion pass.
         for (const heard of ear.heard) {
           if ('tag' in heard) expect(heard).toEqual({ tag: tagOf(1), payload: new Uint8Array(64) });
           else expect(heard.message).toEqual(short('a message'));

@@ -7,12 +7,15 @@ import { Arrivals, closedAfterEach, joinServer, openServer } from '../sockets.js
 
 const closing = closedAfterEach();
 
-/** An entry of a collection, which the types of Node.js do not know. */
+/** An entry of a collection. Node.js has no type for it. */
 interface Collection {
   readonly detail: { readonly kind: number };
 }
 
-/** What 32 steps of a gradient of 16 MB are; V8 would mark the heap after 64 MB, and near its first limit at every step. */
+/**
+ * The bytes of 32 steps of a gradient of 16 MB. V8 would mark the heap after 64 MB, and near its first limit at every
+ * step.
+ */
 const ARRAYS = 512;
 
 it('hundreds of megabytes arrive, and the whole heap is marked no more than a few times', async () => {
@@ -36,7 +39,7 @@ it('hundreds of megabytes arrive, and the whole heap is marked no more than a fe
   const array = new Uint8Array(new SharedArrayBuffer(MAX_BULK));
   for (let i = 0; i < ARRAYS; i++) await worker.sendBulk(tagOf(0), array);
   await expect.poll(() => bytes).toBe(ARRAYS * MAX_BULK);
-  await new Promise((resolve) => setTimeout(resolve, 50)); // entries come a turn later
+  await new Promise((resolve) => setTimeout(resolve, 50)); // Entries come one turn later.
   observer.disconnect();
 
   const young = collections.filter((kind) => kind === constants.NODE_PERFORMANCE_GC_MINOR).length;

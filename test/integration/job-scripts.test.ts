@@ -15,7 +15,7 @@ const count = z.string().regex(/^[1-9]\d*$/);
 const memory = z.string().regex(/^\d+[KMGT]$/);
 const time = z.string().regex(/^\d{2,}:[0-5]\d:[0-5]\d$/);
 
-/** What sbatch(1) takes, of what we use. */
+/** The options of sbatch(1) that we use. */
 const SLURM = z.strictObject({
   'job-name': z.string().min(1),
   nodes: count,
@@ -23,14 +23,14 @@ const SLURM = z.strictObject({
   'cpus-per-task': count,
   mem: memory,
   time,
-  // B: to the script, which alone knows what to do with it.
+  // B: to the script, which knows what to do with the signal.
   signal: z.string().regex(/^B:USR2@\d+$/),
   requeue: z.literal(true),
   'open-mode': z.enum(['append', 'truncate']),
   output: z.string().includes('%j'),
 });
 
-/** What qsub(1) takes, of what we use; resources by their names. */
+/** The options of qsub(1) that we use. Resources are by their names. */
 const PBS = z.strictObject({
   N: z.string().regex(/^[A-Za-z]\S{0,14}$/),
   select: z.string().regex(/^\d+:ncpus=\d+:mpiprocs=1:mem=\d+gb$/),
@@ -40,7 +40,7 @@ const PBS = z.strictObject({
   r: z.enum(['y', 'n']),
 });
 
-/** The words of the directives. They end where the first command begins: what comes later is not read. */
+/** Returns the words of the directives. They end at the first command; later lines are not read. */
 function directives(text: string, prefix: string): string[][] {
   const lines = text.split('\n').slice(1);
   const first = lines.findIndex((line) => line !== '' && !line.startsWith('#'));
@@ -73,7 +73,7 @@ function pbsOptions(text: string): Record<string, string> {
 
 const root = folderOfFile('job-scripts');
 
-/** Stands for mpirun: notes its arguments, and ends with $STATUS, or with 130 at a signal. */
+/** A script in place of mpirun: it notes its arguments, and ends with $STATUS, or with 130 at a signal. */
 const MPIRUN = `#!/bin/bash
 printf '%s\\n' "$@" > asked
 if [ -n "$STATUS" ]; then exit "$STATUS"; fi
@@ -104,7 +104,7 @@ async function statusOf(script: string, more: NodeJS.ProcessEnv): Promise<number
 
 const words = (name: string): string[] => readFileSync(join(root, name), 'utf8').trim().split('\n');
 
-/** The flags of train that a job was started with, as the program reads them. */
+/** Returns the flags of train that a job was started with, as the program reads them. */
 async function trained(): Promise<Readonly<Record<string, unknown>>> {
   const asked = words('asked');
   const { name, options } = await parsed(asked.slice(asked.indexOf('pseudolabel') + 1));

@@ -63,7 +63,7 @@ describe('connect', () => {
   it('needs TLS beyond this machine, unless told otherwise; so does a server', async () => {
     await expect(openServer({ host: '0.0.0.0' })).rejects.toMatchObject({ code: 'E_INSECURE' });
     const server = closing(await openServer({ host: '0.0.0.0', insecure: true }));
-    if (server.address.includes('127.0.0.1')) return; // a machine with no network
+    if (server.address.includes('127.0.0.1')) return; // This machine has no network.
     await expect(joinServer(server, { patience: 60_000 })).rejects.toMatchObject({ code: 'E_INSECURE' });
     closing(await joinServer(server, { insecure: true }));
     const secure = closing(await openServer({ host: '0.0.0.0', tls: identity }));

@@ -28,7 +28,7 @@ describe('the Kubernetes manifests', () => {
     const { securityContext, containers } = podOf(kind);
     expect(securityContext).toMatchObject({
       runAsNonRoot: true,
-      fsGroup: expect.any(Number), // by which the secret can be read
+      fsGroup: expect.any(Number), // With this group the secret can be read.
       seccompProfile: { type: 'RuntimeDefault' },
     });
     expect(containers[0].securityContext).toEqual({
@@ -71,7 +71,7 @@ describe('the Kubernetes manifests', () => {
       name: 'runs',
       persistentVolumeClaim: { claimName: ofKind('PersistentVolumeClaim').metadata.name },
     });
-    expect(coordinator.restartPolicy).toBe('Never'); // podFailurePolicy asks for it
+    expect(coordinator.restartPolicy).toBe('Never'); // podFailurePolicy requires this.
     const rules = job.spec.podFailurePolicy.rules.flatMap(({ onExitCodes }) => onExitCodes ?? []);
     expect(rules).toMatchObject([{ containerName: name, values: [ERROR_CODES.E_USAGE.exit] }]);
     const { selector, template } = ofKind('Deployment').spec;

@@ -28,7 +28,7 @@ const layer = (class_name: string, name: string, from: readonly string[], config
 });
 
 const WINDOW = { kernel_size: [3, 3], use_bias: true, activation: 'relu' };
-/** What a layer needs to be told, by the rank of what goes in: images, lines or vectors; or several of them. */
+/** The settings that a layer needs, by the rank of its input: images, lines or vectors, or several of them. */
 const OF_IMAGES: Readonly<Record<string, readonly Config[]>> = {
   Conv2D: [
     { ...WINDOW, filters: 3 },
@@ -99,7 +99,7 @@ const OF_SEVERAL: Readonly<Record<string, readonly Config[]>> = {
 
 const START = [
   layer('InputLayer', 'in', [], { batch_input_shape: [null, 12, 12, 2], dtype: 'float32', sparse: false }),
-  // Its activation is one that TensorFlow computes.
+  // TensorFlow computes this activation.
   layer('Conv2D', 'before', ['in'], { ...WINDOW, kernel_size: [1, 1], filters: 2, activation: 'tanh' }),
 ];
 const LINES = layer('Reshape', 'lines', ['before'], { target_shape: [144, 2] });
@@ -119,7 +119,7 @@ const CASES = [
   ...cases(OF_SEVERAL, [VECTOR, ...BRANCHES], ['left', 'right']),
 ];
 
-/** The names of attributes that are used while something is done. */
+/** Returns the names of attributes that are used while something is done. */
 async function namesIn(work: () => Promise<void> | void): Promise<Set<string>> {
   const names = new Set<string>();
   const backend = tensorFlow().backend() as unknown as { binding: Record<string, unknown> };
@@ -175,7 +175,7 @@ describe('a layer', () => {
 
 const ROWS = 16;
 
-/** A pass for a gradient and one for a prediction, of so many rows that some are padding. */
+/** Does a pass for a gradient and one for a prediction, with so many rows that some are padding. */
 async function pass(model: Awaited<ReturnType<typeof describeLayers>>): Promise<void> {
   const pixels = layers.inputs(model);
   const length = layers.parameterCount(model);

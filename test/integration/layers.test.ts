@@ -32,7 +32,7 @@ const layer = (class_name: string, config: object, first = false) => ({
   class_name,
   config: { trainable: true, ...(first ? { batch_input_shape: [null, 28, 28, 1] } : {}), ...config },
 });
-/** Small, with all that has parameters or draws. */
+/** A small network with all layers that have parameters or draw random numbers. */
 const LAYERS = [
   layer(
     'Conv2D',
@@ -178,7 +178,7 @@ describe('the gradient of layers', () => {
     const described = run.stages[0]!.model;
     if (described.kind !== 'layers') throw new Error('no layers');
     const tf = tensorFlow();
-    // Without biases of 0, at which relu of the black pixels has no derivative.
+    // No bias is 0, because relu has no derivative there for black pixels.
     const values = initialParameters(described, 3, 0).map((value) => (value === 0 ? 0.1 : value));
     const network = await plain(tf, still(described).topology);
     const x = tf.tensor(

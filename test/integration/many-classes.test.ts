@@ -21,7 +21,10 @@ const folder = folderOfFile('many-classes');
 const [CLASSES, EACH, PIXELS] = [300, 6, 36];
 const silent: RunListener = {};
 
-/** Images of a class are its pattern with noise; two of each have a label. blockBytes: of its memory. */
+/**
+ * Makes images of a class from its pattern with noise; two of each class have a label. blockBytes: the block size of
+ * its memory.
+ */
 function datasetIn(blockBytes: number): Dataset {
   const random = new Stream(keyOf(4, 'split', 1));
   const patterns = Array.from({ length: CLASSES }, () => Uint8Array.from({ length: PIXELS }, () => random.below(200)));
@@ -41,7 +44,7 @@ function datasetIn(blockBytes: number): Dataset {
 
 const DATASET = datasetIn(100 * PIXELS);
 
-/** alpha(t) is above 0 from step 67 on, and pseudo-labels are held to shares. */
+/** A run in which alpha(t) is above 0 from step 67 on, and pseudo-labels are held to shares. */
 const runOf = (strategy: StrategyName, dataset = DATASET): ResolvedRun => {
   const options = { scenario: 'pl', quick: true, hidden: 96, maxSteps: 80, workers: 2, shards: 3 } as const;
   return resolveRun(normalise({ ...options, strategy, validation: 40 }), dataset);
@@ -103,7 +106,7 @@ it.each(STRATEGIES)('a run goes on from its checkpoint to the same weights: %s',
     const { signal } = new AbortController();
     const { weightsSha256 } = await runTraining(run, session, { ...opened, ...rest, signal });
     expect(weightsSha256).toBe(await expectedOf(strategy));
-    // What a byte would tell as another class.
+    // A byte would confuse these classes with others.
     expect(perClass.slice(256).some((images) => images > 0)).toBe(true);
   } finally {
     await session.close();
@@ -115,7 +118,7 @@ it('the weights do not depend on the blocks of memory that the images lie in, no
   const run = runOf('data');
   const { dataset, split } = run;
   const { train } = dataset;
-  // The images of training one behind the other, and those that validate behind them: rows lead to none.
+  // The training images come first, and the validation images after them. So no row numbers are needed.
   const order = Uint32Array.of(...split.unlabelled, ...split.validation);
   const placeOf = new Map(Array.from(order, (row, place) => [row, place]));
   const images = storeOf(train.images.gather(order), PIXELS);

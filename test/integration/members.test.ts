@@ -28,7 +28,7 @@ import { listener } from './training.js';
 const folder = folderOfFile('members');
 const [SIDE, COUNT, CLASSES] = [12, 150, 3];
 
-/** Images of a class are its pattern with noise. channels: 3: in colour. */
+/** Makes images of a class from its pattern with noise. channels: 3 for colour. */
 function patterns(channels: number) {
   const pixels = SIDE * SIDE * channels;
   const random = new Stream(keyOf(4, 'split', 1));
@@ -113,7 +113,7 @@ it('the networks of an ensemble say by themselves what each says alone, and toge
     }
     return values;
   });
-  // Of two classes that are nearly as likely, TensorFlow may take the other.
+  // If two classes are nearly as likely, TensorFlow may choose the other one.
   const alike = (a: Uint16Array, b: Uint16Array) => a.filter((each, i) => each === b[i]).length;
   for (const [member, values] of alone.entries())
     expect(alike(members[member]!, await said(single, values))).toBeGreaterThanOrEqual(68);

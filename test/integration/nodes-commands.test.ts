@@ -20,7 +20,7 @@ import { memoryLink } from '../contract/memory-channel.js';
 import { firstImages } from '../images.js';
 import { contextFor, terminalWith } from '../unit/terminal/streams.js';
 
-/** Whoever connects comes in at the server, whatever address was given. */
+/** Returns a transport within this process: every connection reaches the server, whatever its address. */
 function transportWithin(): Transport {
   let server!: ReadableStreamDefaultController<NodeChannel>;
   const arrivals = new ReadableStream<NodeChannel>({
@@ -46,7 +46,7 @@ function transportWithin(): Transport {
   };
 }
 
-/** The beginning of MNIST. */
+/** Returns the first images of MNIST. */
 async function someImages(): Promise<Dataset> {
   const { train, test, ...rest } = await loadDataset();
   const first = ({ images, labels }: ImageSet, count: number) => {
@@ -123,7 +123,7 @@ describe('a run with nodes', () => {
 
   it.each([
     [{ nodes: -1 }, 'E_USAGE'],
-    [{ nodes: 4 }, 'E_USAGE'], // with the coordinator's, five members for four shards
+    [{ nodes: 4 }, 'E_USAGE'], // With the coordinator's own threads, there are five members for four shards.
     [{ nodesTimeout: 0 }, 'E_USAGE'],
     [{ nodes: 1, nodesTimeout: 0.05 }, 'E_NODES'],
   ] as const)('that is asked for with %j ends in %s', async (flags, code) => {

@@ -19,7 +19,7 @@ beforeEach(() => {
   cache = folderOfTest('cache');
 });
 
-/** The data set of the folder, and how many pictures were decoded for it. */
+/** Returns the data set of the folder, and the number of images that were decoded for it. */
 async function load(options: DataOptions = {}): Promise<{ dataset: Dataset; decoded: number }> {
   let decoded = 0;
   const progress = (_: number, of: number): void => {

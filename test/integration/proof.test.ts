@@ -32,7 +32,7 @@ describe('a proof', () => {
       if (to === 'coordinator') recorded.push(chunk);
       return chunk;
     };
-    closing(await joinServer(proxy)); // one that succeeded
+    closing(await joinServer(proxy)); // This proof succeeded.
     const replay = connectTcp(portOf(server), '127.0.0.1');
     const answers: Buffer[] = [];
     replay.on('data', (chunk) => answers.push(chunk));

@@ -61,7 +61,7 @@ async function propagate(
   }
 }
 
-/** Ends a thread while images are described, and one while neighbours are found. */
+/** Ends one thread while images are described, and one while neighbours are found. */
 class Losing extends WrappedExecutor<ThreadExecutor> {
   lost = 0;
 
@@ -119,7 +119,10 @@ describe('label propagation', () => {
   });
 });
 
-/** Images of 12 x 12 pixels: bars that lie (class 0, three of four) or stand (1), some nearly diagonal, in noise. */
+/**
+ * Makes images of 12 x 12 pixels with bars in noise: horizontal (class 0, three of four) or vertical (1), some nearly
+ * diagonal.
+ */
 function bars(count: number) {
   const stream = new Stream(Uint32Array.of(5, 1, 2, 3));
   const bytes = new Uint8Array(144 * count);
@@ -143,7 +146,7 @@ describe('a search among very many images', () => {
     const said: SearchProgress[] = [];
     const found = await propagate(1, settings, same, COUNT, (progress) => void said.push(progress));
     expect(found).toEqual(await propagate(1, settings));
-    // Six blocks, and so six tasks: the first by itself.
+    // There are six blocks and so six tasks. The first one runs alone.
     expect(said.map(({ images, done }) => [images, Math.round(6 * done)])).toEqual(
       [1, 2, 3, 4, 5].map((n) => [COUNT, n]),
     );
@@ -189,12 +192,12 @@ describe('label --propagate', () => {
     const { images, truth, count } = bars(600);
     const model = modelOf([144, 8, 2], { inputDropout: 0, dropout: [0], objective: 'softmax' });
     const parameters = initialParameters(model, 1, 0);
-    parameters[layoutOf(model).places[1]!.bias + 1] = 6; // what a network says that has seen much of the second class
+    parameters[layoutOf(model).places[1]!.bias + 1] = 6; // as if it had seen much of class 1
     const few = (label: number) =>
       Array.from(truth.keys())
         .filter((i) => truth[i] === label)
         .slice(0, 8);
-    const positions = Uint32Array.from([...few(0), ...few(1)]); // as many of each class: the shares are others
+    const positions = Uint32Array.from([...few(0), ...few(1)]); // as many of each class
     const seeds = { positions, labels: Uint16Array.from(positions, (i) => truth[i]!) };
     const predictor = await Predictor.open({ model, parameters, meta: undefined }, images, 2);
     const size = { height: 12, width: 12, channels: 1 };

@@ -14,7 +14,7 @@ import { writeIdx } from '../write-idx.js';
 const root = folderOfFile('refusals');
 const at = (...names: string[]): string => join(root, ...names);
 
-/** What it says before it fails. */
+/** Returns what a command prints before it fails. */
 async function refused(args: readonly string[], error: object): Promise<string> {
   const { terminal, stderr } = terminalWith(false);
   await expect(programOf(contextFor(terminal)).parseAsync([...args], { from: 'user' })).rejects.toMatchObject(error);

@@ -25,10 +25,10 @@ const silent: RunListener = {};
 const dataset = await loadDataset();
 const runOf = (options: Options): ResolvedRun => resolveRun(normalise(options), dataset);
 
-/** alpha(t) is above 0 from step 67 on. */
+/** A run in which alpha(t) is above 0 from step 67 on. */
 const RUN = runOf({ scenario: 'dae', quick: true, hidden: 32, maxSteps: 90, workers: 2, shards: 3 });
 
-/** The loop with nobody who looks at it. */
+/** Runs the loop without a listener. */
 async function unwatched(run: ResolvedRun): Promise<string> {
   const session = await openSession([run]);
   const { config, split, stages, maxSteps } = run;
@@ -81,7 +81,7 @@ it('a run is saved by the clock too, also a short one, and ends on the same weig
   const session = await openSession([resolved]);
   const { signal } = new AbortController();
   const run = async (name: string, checkpointSeconds: number) => {
-    let seconds = 0; // a step takes twenty
+    let seconds = 0; // Each step takes twenty.
     const saved: string[] = [];
     const listener: RunListener = {
       ...silent,
@@ -170,7 +170,7 @@ it('a run goes on where other bits are computed only if it is told to, and its m
     const mixed = await goingOn('other', true);
     await mixed.directory.close();
     expect(mixed).toMatchObject({ resumeFrom });
-    // Whole, and of this run as it says, but with arrays that would be copied over what lies behind theirs.
+    // The checkpoint is complete and names this run, but its arrays would overwrite what follows the run's own.
     const { state, ...rest } = resumeFrom!;
     const longer = new Float32Array(state.parameters.length + 16);
     const swollen = { ...state, parameters: longer, firstMoment: longer, secondMoment: longer };

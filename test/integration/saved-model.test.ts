@@ -21,7 +21,7 @@ beforeEach(() => {
 const tf = tensorflow();
 const inputs = Array.from({ length: 12 }, (_, i) => ((7 * i) % 12) / 12);
 
-/** The outputs for `inputs`, by hand. */
+/** Computes the outputs for `inputs` by hand. */
 function predicted(model: DenseModel, parameters: Float32Array): number[] {
   let values = inputs;
   model.layers.forEach((layer, l) => {
@@ -41,7 +41,7 @@ function predicted(model: DenseModel, parameters: Float32Array): number[] {
   return values;
 }
 
-/** The outputs for `inputs`, by TensorFlow.js. */
+/** Computes the outputs for `inputs` with TensorFlow.js. */
 function outputsOf(model: LayersModel, shape = [1, 12]): ArrayLike<number> {
   return (model.predict(tf.tensor(inputs, shape)) as Tensor).dataSync();
 }

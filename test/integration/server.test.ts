@@ -113,7 +113,7 @@ for (const secure of [false, true]) {
     it('counts what a stranger sends from the first byte, whatever TLS and HTTP skip (case S5)', async () => {
       const server = await open();
       const to = { host: '127.0.0.1', port: portOf(server) };
-      // Line ends before a request are skipped by the parser: no limit of HTTP's ever counts them.
+      // The parser skips line ends before a request, so HTTP's own limits never count them.
       const stranger = secure ? connectTls({ ...to, rejectUnauthorized: false }) : connectTcp(to);
       const ended = new Promise((resolve) => stranger.on('error', () => undefined).on('close', resolve));
       await once(stranger, secure ? 'secureConnect' : 'connect');
@@ -147,7 +147,7 @@ for (const secure of [false, true]) {
       const to = { host: '127.0.0.1', port: portOf(server) };
       const silent = connectTcp(to);
       const loris = secure ? connectTls({ ...to, rejectUnauthorized: false }) : connectTcp(to);
-      // Not by once(): it would take the reset that a dripping socket may meet for a failure.
+      // once() would take the reset that such a socket may get for a failure.
       const sockets = [silent, loris].map((socket) => {
         return new Promise((resolve) =>
           socket
@@ -163,7 +163,7 @@ for (const secure of [false, true]) {
       await halfway.hears(1);
       await expect.poll(() => server.unauthenticated).toBe(4);
       clock.advance(999);
-      await new Promise((resolve) => loris.write('x', resolve)); // which wins it no time
+      await new Promise((resolve) => loris.write('x', resolve)); // It gains no time by this.
       expect([server.unauthenticated, server.refused.size]).toEqual([4, 0]);
       clock.advance(1);
       await Promise.all(sockets);
@@ -191,14 +191,14 @@ for (const secure of [false, true]) {
       const { stop } = await conversation(server, arrivals, closing);
       const port = portOf(server);
       const before = process.memoryUsage().rss;
-      // They say nothing, and so keep the places that they get until the deadline.
+      // They send nothing, and so keep their places until the deadline.
       const sockets = Array.from({ length: 1000 }, () => connectTcp(port, '127.0.0.1').on('error', () => undefined));
       await expect.poll(() => (server.refused.get('E_BUSY') ?? 0) + server.unauthenticated).toBe(1000);
       expect(server.unauthenticated).toBe(32);
       expect(await stop()).toBeGreaterThan(0);
       for (const socket of sockets) socket.destroy();
       expect(process.memoryUsage().rss - before).toBeLessThan(2 ** 28);
-      clock.advance(1000); // the rate's second is over
+      clock.advance(1000); // The second of the rate limit is over.
       closing(await joinServer(server, { patience: 120_000 }));
     });
   });

@@ -29,7 +29,10 @@ beforeAll(async () => {
   dataset = { ...mnist, train: { ...train, count: IMAGES, images, labels: train.labels.subarray(0, IMAGES) } };
 });
 
-/** Checksums of the weights after the last steps of each stage, where pseudo-labels count, of a command with these flags. */
+/**
+ * Returns checksums of the weights after the last steps of each stage, in which pseudo-labels count, for a command with
+ * these flags.
+ */
 async function weightsOf(flags: Parameters<typeof configFrom>[0]): Promise<string[]> {
   const { config, split, stages } = resolveRun(await configFrom(flags), dataset);
   const session = await openSession([resolveRun(config, dataset)]);

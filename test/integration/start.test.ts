@@ -27,7 +27,7 @@ it.each([
   ['the model of a run', { start: join(dense, 'model') }],
   ['a run, of a network that is named as well', { start: dense, model: 'dense:32' }],
 ] as [string, TrainOptions][])('%s is where a run starts from, and its network is trained', async (_, options) => {
-  // A rate of 0: the weights stay.
+  // The rate is 0, so the weights stay.
   const still = await train({
     ...REST,
     ...options,
@@ -38,7 +38,7 @@ it.each([
   const on = await train({ ...REST, ...options }).result;
   expect(same(on.saved, first.saved)).toBe(false);
   expect(on.saved.parameters.length).toBe(first.saved.parameters.length);
-  // By a program that has it in memory, and cut otherwise over workers.
+  // A program has the model in memory, and splits the work differently over workers.
   const again = await train({ ...REST, start: first, workers: 1 }).result;
   expect(again.weightsSha256).toBe(on.weightsSha256);
 });

@@ -25,7 +25,7 @@ describe.each(plans)('training with $name', ({ stages }) => {
       const expected = trainInOneThread(problem);
       expect(expected.every(Number.isFinite)).toBe(true);
       expect(sameBits(await trained(training, dispatcher), expected)).toBe(true);
-      // Again, after something else has been in every part of the arena.
+      // The same run again, after other data has been in every part of the arena.
       expect(sameBits(await trained({ ...training, seed: 99 }, dispatcher), expected)).toBe(false);
       expect(sameBits(await trained(training, dispatcher), expected)).toBe(true);
     } finally {

@@ -13,7 +13,7 @@ interface Sizes {
   readonly rows: number;
 }
 
-/** Values of ordinary size but for some that outweigh all others, of either sign. */
+/** Returns values of ordinary size, and some of either sign that are much larger. */
 function spiked({ units, rows }: Sizes, seed: number): Float32Array {
   const next = uniform(seed);
   const values = Float32Array.from({ length: units * rows }, () => 2 * next() - 1);
@@ -30,7 +30,7 @@ const sizes = fc.record({
 });
 const rates = fc.constantFrom(0, 0.2, 0.5);
 
-/** The scale as the kernel takes it. */
+/** Returns the scale in single precision, as the kernel takes it. */
 function singlePrecision(rate: number) {
   const { keep, scale } = dropoutOf(rate, 0);
   return { keep, scale: Math.fround(scale) };

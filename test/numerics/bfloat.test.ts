@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { bitsOf, floatOf, nearest, valuesOf } from './bfloat.js';
 import { scratch } from './scratch.js';
 
-/** Nothing that is fed back is added to -0, which makes it 0. */
+/** -0 is left out, because adding nothing to it gives 0. */
 const bits = fc.nat(0xffffffff).filter((pattern) => pattern !== 0x80000000);
 const edges = [0, 1, 0x8000, 0x8001, 0x7fff, 0x18000, 0x3f808000, 0x3f818000, 0x3f808001, 0x3f817fff]
   .concat([0x7f7fffff, 0x7f7f7fff, 0x7f7f8000, 0x7f800000, 0xff800000, 0xff7f8000, 0x007fffff, 0x00800000, 0x807f8000])

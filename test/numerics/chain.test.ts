@@ -155,7 +155,7 @@ async function passOf(
   };
 }
 
-/** The largest difference, as a part of the largest value. */
+/** Returns the largest difference, as a share of the largest value. */
 function differenceOf(found: ArrayLike<number>, expected: ArrayLike<number>): number {
   let [difference, largest] = [0, 0];
   for (let i = 0; i < expected.length; i++) {

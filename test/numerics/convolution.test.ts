@@ -48,7 +48,7 @@ const cases: fc.Arbitrary<Case> = fc
     return { of: { ...window, filters, pool, relu, ...output }, images, density, seed };
   });
 
-/** Both passes of random arrays, each behind the other in the memory; returns all that they are to write. */
+/** Does both passes of random arrays that follow each other in memory. Returns all that they write. */
 function passesOf({ of, images, density, seed }: Case, convolution: NativeConvolution, firstInput: boolean) {
   const space = new Space(64);
   const sizes = sizesOf(of, images);
@@ -156,7 +156,7 @@ describe('a convolution of the library', () => {
     setFlagsFromString('--expose-gc');
     (runInNewContext('gc') as () => void)();
     setFlagsFromString('--no-expose-gc');
-    await sleep(10); // until what was collected has been freed
+    await sleep(10); // By then, collected memory has been freed.
     for (const convolution of alone) expect(passesOf(given, convolution, false)).toEqual(expected);
   });
 

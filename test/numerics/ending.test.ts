@@ -1,4 +1,5 @@
-// Tests that a thread that is being ended gives no answer. The native library may break the results of its last task.
+// Tests that an error of a thread that is being ended does not count as an answer to its last task. The native library
+// returns no results at that time.
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
@@ -7,7 +8,7 @@ import { built } from '../../src/files/read.js';
 import { SHAPE } from '../contract/executor-work.js';
 import { NO_IMAGES } from '../images.js';
 
-/** Does a task that throws what is no error of ours, as one does that gets no results any more. */
+/** Does a task that throws an error of another kind, like a task that gets no results any more. */
 const THREAD = `
   const { parentPort, workerData } = require('node:worker_threads');
   import(workerData.script).then(async ({ run }) => {

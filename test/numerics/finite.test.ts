@@ -20,7 +20,7 @@ const MODELS: readonly DenseModel[] = [
   modelOf([20, 24, 16, 8, 20], { inputDropout: 0, dropout: [0.5, 0, 0.3], objective: 'reconstruction' }),
 ];
 
-/** Positions in the parameter vector that are parameters, not padding. */
+/** Returns the positions in the parameter vector that are parameters, not padding. */
 function positionsOf(model: DenseModel): number[] {
   const { places } = layoutOf(model);
   const range = (start: number, length: number) => Array.from({ length }, (_, i) => start + i);
@@ -43,7 +43,7 @@ describe.each(CASES)('the gradient of $name', ({ engine, task, positions }) => {
   const { arena } = engine;
   const parameters = floats(arena, 'parameters', arena.shape.parameterCount);
 
-  /** The result with some parameters replaced, in step `step`. */
+  /** Returns the result of step `step` with some parameters replaced. */
   function resultWith(planted: readonly (readonly [position: number, value: number])[], step: number) {
     parameters.set(randomParameters(denseOf(task.model), 1));
     for (const [position, value] of planted) parameters[positions[position]!] = value;
@@ -108,7 +108,10 @@ describe('numbers that are finite, but not their products', () => {
   };
   const bias = (l: number) => parameters.subarray(layoutOf(model).places[l]!.bias).subarray(0, model.layers[l]!.units);
 
-  /** All parameters 0 but those of the last layer: weights of `size` from units that are 1 / size, so that the logits are ordinary. */
+  /**
+   * Sets all parameters to 0 except those of the last layer. Its weights have `size`, and its inputs are 1 / size, so
+   * that the logits are ordinary.
+   */
   function prepare(size: number): void {
     parameters.fill(0);
     bias(1).fill(1 / size);

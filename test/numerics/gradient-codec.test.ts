@@ -14,7 +14,7 @@ const [from, to] = [here.regions.gradientBuffers, there.regions.gradientBuffers]
 const bits = new Uint32Array(1);
 const float = new Float32Array(bits.buffer);
 
-/** bfloat16 to nearest even, in plain integers. */
+/** Rounds to the nearest bfloat16, ties to even, in plain integers. */
 function rounded(value: number): number {
   float[0] = value;
   if (Number.isNaN(value)) return Number.NaN;
@@ -25,7 +25,7 @@ function rounded(value: number): number {
   return float[0];
 }
 
-/** A sum as it arrives; what rounding left of the last one is in it. */
+/** Returns a sum as it arrives. It includes what rounding left of the last one. */
 function sent(wire: GradientCodec, values: ArrayLike<number>, pieces = 1): Float32Array {
   gradientBuffer(0).set(values);
   const length = LENGTH / pieces;
@@ -63,7 +63,7 @@ describe('a wire', () => {
       fc.property(sum, (values) => {
         const wire = gradientCodecOf('bf16', here);
         wire.reset();
-        // A residual of 0 makes 0 of -0.
+        // A residual of 0 turns -0 into 0.
         const all = [...halfway, ...values.slice(halfway.length)].map((value) => Math.fround(value) + 0);
         expect([...sent(wire, all)]).toEqual(all.map(rounded));
       }),
@@ -104,7 +104,7 @@ describe('a wire', () => {
 });
 
 describe('what rounding leaves', () => {
-  /** Sums like gradients: of some size each, and drifting. */
+  /** Sums like gradients: each has a size of its own, and they drift. */
   const sums = fc.array(fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 8, maxLength: 8 }), {
     minLength: 2,
     maxLength: 40,
@@ -133,7 +133,7 @@ describe('what rounding leaves', () => {
   });
 
   it('would be lost sum by sum without that', () => {
-    const value = 1 + 2 ** -9; // which rounds to 1
+    const value = 1 + 2 ** -9; // This rounds to 1.
     const missing = (forgets: boolean): number => {
       const wire = gradientCodecOf('bf16', here);
       wire.reset();

@@ -87,7 +87,7 @@ describe('a gradient task', () => {
       expect(after.subarray(start, end).some((byte, i) => byte !== before[start + i])).toBe(true);
       before.set(after.subarray(start, end), start);
     }
-    // And the word that says how far its gradient buffer has been written.
+    // This is also true of the word that says how far its gradient buffer has been written.
     const word = arena.regions.progress + 4;
     before.set(after.subarray(word, word + 4), word);
     expect(Buffer.compare(before, after)).toBe(0);

@@ -29,7 +29,7 @@ import {
 const plain = (widths: readonly number[], objective: Objective): DenseModel =>
   modelOf(widths, { inputDropout: 0, dropout: [], objective });
 
-/** Does all tasks; returns the sum of their gradient buffers in double precision. */
+/** Does all tasks. Returns the sum of their gradient buffers in double precision. */
 function sumOfBuffers(engine: Engine, tasks: readonly GradientTask[]): Float64Array {
   for (const task of tasks) gradient(engine, task);
   const total = new Float64Array(engine.arena.shape.parameterCount);

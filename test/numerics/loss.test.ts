@@ -43,10 +43,10 @@ const labels = fc.array(fc.nat(9), { minLength: ROWS, maxLength: ROWS });
 const oneHots = (each: readonly number[]): Logits =>
   each.map((label) => Array.from({ length: 10 }, (_, c) => Number(c === label)));
 
-/** The loss of a row and its gradient by the logits, in double precision. */
+/** Returns the loss of a row and its gradient by the logits, in double precision. */
 type Exact = (logits: number[], targets: readonly number[]) => { loss: number; gradient: readonly number[] };
 
-/** Whatever the logits, the bias and the weights. */
+/** Expects exact results for any logits, bias and weights. */
 function expectExact(loss: Loss, exact: Exact): void {
   const biases = fc.array(float(1), { minLength: 10, maxLength: 10 });
   fc.assert(
@@ -68,13 +68,13 @@ function expectExact(loss: Loss, exact: Exact): void {
 
 const none = (logits: Logits): Logits => logits.map((row) => row.map(() => 0));
 
-/** Units in the last place of a float of this size. */
+/** Returns the unit in the last place of a float of this size. */
 const ulp = (value: number): number => 2 ** (Math.floor(Math.log2(value)) - 23);
 
 describe('the exponential', () => {
   it('is within 2 ulp down to the smallest normal floats, and next to 0 beyond', () => {
     for (let shift = 17; shift < 120; shift += 0.037) {
-      // Beside e^-17 and less, the sum of a softmax is 1: it shows the exponential as it is.
+      // Next to e^-17 and less, the sum of a softmax is 1, so it shows the exponential alone.
       const logits = Array.from({ length: ROWS }, (_, r) => [0, Math.fround(-shift - 0.0046 * r)]);
       const { dz } = lossOf('softmaxCrossEntropy', { logits, targets: none(logits) });
       logits.forEach((row, r) => {

@@ -12,7 +12,7 @@ const sizes = fc.record({
   seed: fc.nat(),
 });
 
-/** Sums of products, each at most 1. */
+/** Expects sums of products, each at most 1. */
 function expectSums(found: Float32Array, columns: number, sum: (row: number, column: number) => number): void {
   found.forEach((value, at) => {
     expect(Math.abs(value - sum(Math.floor(at / columns), at % columns))).toBeLessThan(1e-5);
@@ -29,7 +29,7 @@ it('a narrow layer multiplies inputs by weights, and gradients by both', () => {
       const next = uniform(seed);
       const random = (n: number) => floats(Float32Array.from({ length: n }, () => 2 * next() - 1));
       const [x, w, dz] = [random(inputs * rows), random(units * inputs), random(units * rows)];
-      // What was there before is no part of any sum.
+      // Earlier values must not be part of any sum.
       const [z, dw, dx] = [random(units * rows), random(units * inputs), random(inputs * rows)];
       kernel.narrowForward(x.byteOffset, inputs, rows, w.byteOffset, units, z.byteOffset);
       expectSums(z, rows, (j, r) => sumTo(inputs, (i) => w[j * inputs + i]! * x[i * rows + r]!));

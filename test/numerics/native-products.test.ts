@@ -11,12 +11,12 @@ const floats = new Float32Array(memory.buffer);
 const plain = plainProducts(memory);
 const variants = nativeVariants().map((variant) => openNative(memory, variant));
 const MIB = 2 ** 20;
-/** Where s, its lists, d, and c lie. */
+/** The addresses of s, its lists, d and c. */
 const [S, LISTS, D, C] = [64, MIB / 2, 2 * MIB, 3 * MIB] as const;
 
 const of = ({ at, rows, columns }: Strided, i: number, j: number): number => at / 4 + i * rows + j * columns;
 
-/** A matrix [rows, columns] that lies by rows or, transposed, by columns. */
+/** Returns a matrix [rows, columns] that is stored by rows or, transposed, by columns. */
 const strided = (at: number, rows: number, columns: number, transposed: boolean): Strided =>
   transposed ? { at, rows: 1, columns: rows } : { at, rows: columns, columns: 1 };
 
@@ -104,7 +104,7 @@ describe('the nearest of a tile', () => {
         fc.nat(),
         (height, width, neighbours, own, seed) => {
           const next = uniform(seed);
-          // Few values, so that many are equal.
+          // There are few different values, so that many are equal.
           for (let i = 0; i < 2 * height * 304; i++) floats[S / 4 + i] = Math.floor(20 * next()) / 16;
           const search = ({ nearer }: Pick<(typeof variants)[0], 'nearer'>) => {
             const rows = new Uint32Array((height + 1) * neighbours).fill(9999);

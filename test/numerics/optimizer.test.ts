@@ -16,12 +16,15 @@ import { type UpdateArena, updateArena } from './update-arena.js';
 type Optimizer = InstanceType<Tf['Optimizer']>;
 
 const STEPS = 20;
-/** Blocks that are full, and a last one that is not. */
+/** The length has full blocks, and a last one that is not full. */
 const LENGTH = 2 * UPDATE_CHUNK + 112;
 
 const ADAM = { kind: 'adam', rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } as const;
 
-/** Steps from random parameters and moments of 0, with new random gradients each time; returns the parameters after the last. */
+/**
+ * Does steps from random parameters and moments of 0, with new random gradients each time. Returns the parameters after
+ * the last step.
+ */
 function trained(step: (t: number) => OptimizerStep, seeGradient: (gradient: Float32Array, t: number) => void) {
   const vectors = updateArena(LENGTH, 1);
   vectors.randomise(1);
@@ -42,7 +45,7 @@ function updateAll({ engine, arena: { shape } }: UpdateArena, id: number, optimi
   update(engine, { kind: 'update', update: id, ...whole, shards: shape.shards, optimizer });
 }
 
-/** The largest difference, as a share of the expected value or of 1, whichever is larger. */
+/** Returns the largest difference, as a share of the expected value or of 1, whichever is larger. */
 function worst(found: Float32Array, expected: ArrayLike<number>): number {
   return found.reduce((most, value, i) => {
     const difference = Math.abs(value - expected[i]!) / Math.max(1, Math.abs(expected[i]!));
@@ -141,7 +144,7 @@ describe('the optimizers over twenty steps', () => {
 });
 
 describe('the sum over the gradient buffers', () => {
-  /** In single precision, by levels: neighbours are added, and one without a neighbour goes up as it is. */
+  /** Sums in single precision, by levels. Neighbours are added, and a value without a neighbour goes up unchanged. */
   function sumByLevels(values: readonly number[]): number {
     if (values.length === 1) return values[0]!;
     const blocks = Array.from({ length: Math.ceil(values.length / 2) }, (_, i) => values.slice(2 * i, 2 * i + 2));
@@ -151,7 +154,7 @@ describe('the sum over the gradient buffers', () => {
   it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 13])('of %i shards is that of a fixed binary tree, to the bit', (shards) => {
     const vectors = updateArena(LENGTH, shards);
     vectors.randomise(shards);
-    updateAll(vectors, 1, { kind: 'momentum', a: 0, b: 1, c: 1 }); // leaves the sum in the first moment
+    updateAll(vectors, 1, { kind: 'momentum', a: 0, b: 1, c: 1 }); // This leaves the sum in the first moment.
     const expected = Float32Array.from({ length: LENGTH }, (_, i) =>
       sumByLevels(Array.from({ length: shards }, (_, shard) => vectors.gradientBuffer(shard)[i]!)),
     );
@@ -163,7 +166,7 @@ describe('the sum over the gradient buffers', () => {
         Math.fround(a + b),
       ),
     );
-    expect(sameBits(sum, inOrder)).toBe(shards === 3); // else these numbers could not tell one order from another
+    expect(sameBits(sum, inOrder)).toBe(shards === 3); // Otherwise these numbers could not tell one order from another.
   });
 });
 

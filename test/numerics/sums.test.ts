@@ -12,7 +12,7 @@ import { type UpdateArena, updateArena } from './update-arena.js';
 const LENGTH = 3 * UPDATE_CHUNK + 48;
 const ADAM = { kind: 'adam', rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, t: 3 } as const;
 
-/** The parameters after an update, from the gradient buffers or from the total. */
+/** Returns the parameters after an update, from the gradient buffers or from the total. */
 function updated({ engine, read }: UpdateArena, shards: number, isSummed: boolean, id: number): Float32Array {
   const task = { slice: 0, start: 0, end: LENGTH, shards, isSummed, optimizer: ADAM };
   update(engine, { kind: 'update', update: id, ...task });

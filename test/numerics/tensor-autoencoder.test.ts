@@ -14,9 +14,9 @@ const autoencoder = (widths: readonly number[], dropout: readonly number[] = [],
 
 const SHALLOW = [20, 90, 20];
 const ONE_NARROW = [20, 60, 5, 70, 20];
-/** With padding between the parameters of the middle. */
+/** A network with padding between the parameters of its middle. */
 const DEEP = [20, 70, 9, 5, 6, 90, 20];
-/** More units than fit a block, and more outputs than are updated at a time. */
+/** A network with more units than fit a block, and more outputs than are updated at a time. */
 const LARGE = [33, 1400, 7, 1300, 33];
 
 const steps = (model: DenseModel, shards: number, noise = 0) =>

@@ -13,12 +13,15 @@ import { sameBits } from '../bits.js';
 import { randomParameters } from './random-arena.js';
 import { uniform } from './shard-task.js';
 
-/** Two blocks of units, the first of several blocks of the kernel. */
+/** A model with two blocks of units. The first one is several blocks of the kernel. */
 const MODEL = modelOf([16, 700, 3], { inputDropout: 0, dropout: [0], objective: 'softmax' });
 const COUNTS = { rows: 8, clean: 0 };
 const LENGTH = layoutOf(MODEL).length;
 const VECTORS = ['parameters', 'firstMoment', 'secondMoment'] as const;
-/** Ranges that are updated one after the other: kernel and bias of each block, a row of the output kernel a class, its bias. */
+/**
+ * The number of ranges that are updated one after the other: kernel and bias of each block, a row of the output kernel
+ * for each class, its bias.
+ */
 const SEGMENTS = 2 * 2 + 3 + 1;
 
 const ADAM: OptimizerStep = { kind: 'adam', rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, t: 3 };
@@ -45,7 +48,7 @@ const shardWith = (kernel: Kernel): TensorShard =>
   new TensorShard(products, kernel, arena, MODEL, COUNTS, { places, group: 0, block: 0, shard: 0 });
 const whole = shardWith(kernel);
 
-/** Parameters, moments, inputs, and a gradient at the logits, after a forward pass. */
+/** Sets parameters, moments, inputs, and a gradient at the logits, after a forward pass. */
 function begin(seed: number): void {
   const next = uniform(seed);
   floats(arena, 'parameters', LENGTH).set(randomParameters(MODEL, seed));
@@ -68,8 +71,9 @@ function expectBits(found: readonly Float32Array[], expected: readonly Float32Ar
 }
 
 /**
- * The kernel, but its update number `last` (from 0) does only the first blocks of its range, and then the thread is gone. blocks: FORGOTTEN for
- * one that is gone when the kernel has forgotten how far the update before was, and not yet noted that this one has begun.
+ * Returns a kernel whose update number `last` (from 0) only does the first blocks of its range; then the thread is
+ * gone. blocks: FORGOTTEN for a thread that is gone after the kernel has forgotten the progress of the previous update,
+ * and before it has noted that this one has begun.
  */
 function dyingKernel(last: number, blocks: number): Kernel {
   let calls = 0;
@@ -110,7 +114,7 @@ describe('the backward pass of a tensor shard', () => {
         number++;
         begin(2);
         expect(() => shardWith(dyingKernel(last, blocks)).backward(1, optimizer, number)).toThrow('gone');
-        // What is not promised to outlive the thread.
+        // This memory need not outlive the thread.
         for (const at of [group.tile, group.weights, group.bias, group.product]) memory(at, 16).fill(Number.NaN);
         whole.backward(1, optimizer, number);
         expectBits(state(), expected, `after ${last} segments and ${blocks} blocks`);

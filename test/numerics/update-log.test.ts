@@ -29,7 +29,7 @@ function taskOf({ arena: { shape } }: UpdateArena, id: number, optimizer: Optimi
   };
 }
 
-/** The words id and progress, and the staged chunk of each vector, as assembly/optimizers.ts draws them. */
+/** Returns the words id and progress, and the staged chunk of each vector, as assembly/optimizers.ts defines them. */
 function updateLogOf({ arena }: UpdateArena) {
   const { memory, regions } = arena;
   return {
@@ -67,10 +67,11 @@ describe('an update that stopped at any instruction', () => {
   it.each([ADAM, MOMENTUM])('goes on to the same bits: $kind', (optimizer) => {
     const vectors = updateArena(length, 3);
     const { words, staged } = updateLogOf(vectors);
-    const firstPage = new Uint8Array(vectors.arena.memory.buffer, 0, 65536); // where a missing vector would be
+    const firstPage = new Uint8Array(vectors.arena.memory.buffer, 0, 65536); // A missing vector would be here.
     const moments = optimizer.kind === 'adam' ? [0, 1, 2] : [0, 1];
     const anyBlock = fc.nat(BLOCKS - 1);
-    // What of the block has been copied: nothing is staged yet, or so many floats of its vectors, one after the other.
+    // The part of the block that has been copied: nothing is staged yet, or this number of floats of its vectors, one
+    // after the other.
     const copied = fc.option(fc.nat(3 * UPDATE_CHUNK));
     fc.assert(
       fc.property(anyBlock, copied, fc.nat(), (k, floatsCopied, seed) => {
@@ -123,7 +124,7 @@ describe('an update with statistics behind the parameters', () => {
 
     update(vectors.engine, withStatistics);
     expectBits(vectors, after);
-    // Stopped between the passes, and behind the first block of the statistics.
+    // It is stopped between the passes, and after the first block of the statistics.
     vectors.write(optimized);
     words.set([5, 2 * 3]);
     update(vectors.engine, withStatistics);
@@ -177,7 +178,7 @@ describe('an update that fails in the middle of a block', () => {
     vectors.forEach((vector, i) => {
       vector.set(before[i]!);
     });
-    // The same gradient at the very end of the memory, which its block k reaches beyond: the kernel traps there.
+    // The same gradient is at the very end of the memory, and its block k goes beyond it, so the kernel traps there.
     const there = k * UPDATE_CHUNK + 4;
     const hanging = memory.buffer.byteLength - there * 4;
     new Float32Array(memory.buffer, hanging, there).set(values.subarray(0, there));
@@ -201,7 +202,7 @@ describe('an update whose thread is ended in the middle of it', () => {
   const BLOCKS = 3000;
   const INTERRUPTIONS = 12;
 
-  /** Ends the thread once it has gone past `block`; returns how many blocks it did. */
+  /** Ends the thread once it has passed `block`. Returns the number of blocks that it did. */
   async function endedAfter(block: number, vectors: UpdateArena, task: UpdateTask): Promise<number> {
     const { words } = updateLogOf(vectors);
     const { memory, shape } = vectors.arena;
@@ -259,7 +260,7 @@ describe('the average of the weights', () => {
   it('is taken once by an update that is done twice, and by one whose worker died between the two passes', () => {
     const vectors = updateArena(3 * UPDATE_CHUNK, 2, 1, true);
     vectors.randomise(2);
-    update(vectors.engine, taskOf(vectors, 1, ADAM)); // so far the worker came
+    update(vectors.engine, taskOf(vectors, 1, ADAM)); // The worker came this far.
     update(vectors.engine, taskOf(vectors, 1, AVERAGED));
     const once = averaged(vectors).slice();
     expect(once.some((value) => value !== 0)).toBe(true);

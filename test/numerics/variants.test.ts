@@ -29,7 +29,9 @@ const STEPS: readonly (readonly [string, StepOfShards])[] = [
   ],
 ];
 
-/** The gradient of a step, data parallel or tensor parallel. share: of the pixels that are not zero. */
+/**
+ * Returns the gradient of a data-parallel or tensor-parallel step. share: the share of the pixels that are not zero.
+ */
 async function gradientOf(
   step: StepOfShards,
   way: 'byRows' | 'byTensorShards',

@@ -41,7 +41,7 @@ const SMALL: ArenaShape = {
   workspaceBytes: 100,
 };
 
-/** What each region has to hold, in bytes. */
+/** Returns what each region has to hold, in bytes. */
 function needs(shape: Required<ArenaShape>) {
   const { unlabelled, parameterCount, shards, workspaces, workspaceBytes } = shape;
   const { tensorShardBytes, shardGroupBytes, averages } = shape;

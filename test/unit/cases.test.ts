@@ -7,7 +7,7 @@ import { CASES } from '../cases.js';
 
 const TESTS = fileURLToPath(new URL('..', import.meta.url));
 
-/** "(cases 3, 4 and S8)" names three of them. */
+/** "(cases 3, 4 and S8)" names three cases. */
 const named = readdirSync(TESTS, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.test.ts'))
   .flatMap((file) => {

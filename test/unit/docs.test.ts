@@ -7,7 +7,7 @@ import { programOf } from '../../coordinator/commands/program.js';
 import { blocksOf, callsIn, ROOT, TEXTS } from '../docs.js';
 import { contextFor, terminalWith } from './terminal/streams.js';
 
-/** As GitHub makes them of headings. */
+/** Returns the anchors that GitHub makes of headings. */
 const anchorsOf = (text: string): Set<string> =>
   new Set(
     Array.from(text.matchAll(/^#+ (.+)$/gm), ([, heading]) =>
@@ -18,7 +18,7 @@ const anchorsOf = (text: string): Set<string> =>
     ),
   );
 
-/** Links and pictures of Markdown and HTML to places within the repository. */
+/** Returns links and images of Markdown and HTML that lead to places within the repository. */
 const linksOf = (text: string): string[] =>
   Array.from(
     text.replace(/```[\s\S]*?```/g, '').matchAll(/\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"/g),

@@ -17,13 +17,13 @@ const files = ['src', 'worker', 'coordinator'].flatMap((folder) =>
 
 interface Import {
   readonly name: string;
-  /** Gone when TypeScript has been compiled. */
+  /** Whether the import is gone after compilation. */
   readonly isType: boolean;
-  /** By `import()`: loaded when it is needed. */
+  /** Whether `import()` loads it when it is needed. */
   readonly isLate: boolean;
 }
 
-/** What a file's imports, its `export ... from` and its `import()` name. */
+/** Returns what a file's imports, its `export ... from` and its `import()` name. */
 function importsOf(path: string): Import[] {
   const source = readFileSync(join(ROOT, path), 'utf8');
   const all = source.matchAll(
@@ -36,14 +36,14 @@ function importsOf(path: string): Import[] {
   }));
 }
 
-/** The files of ours that a file imports. */
+/** Returns the files of ours that a file imports. */
 function targetsOf(path: string, types: boolean): string[] {
   return importsOf(path)
     .filter(({ name, isType }) => name.startsWith('.') && (types || !isType))
     .map(({ name }) => join(dirname(path), name).replace(/\.js$/, '.ts'));
 }
 
-/** The packages that are loaded with a file: by itself, or by one of ours that it imports. */
+/** Returns the packages that are loaded with a file, by itself or by the files of ours that it imports. */
 function packagesWith(path: string, seen = new Set<string>()): string[] {
   if (seen.has(path)) return [];
   seen.add(path);
@@ -53,7 +53,7 @@ function packagesWith(path: string, seen = new Set<string>()): string[] {
   );
 }
 
-/** Imports from files in `from` to files in `to`, as 'a -> b'. */
+/** Returns imports from files in `from` to files in `to`, as 'a -> b'. */
 function between(from: string, to: string): string[] {
   return files
     .filter((path) => path.startsWith(from))
@@ -62,7 +62,7 @@ function between(from: string, to: string): string[] {
     .map((way) => way.join(' -> '));
 }
 
-/** A way from one of these back to itself; empty where there is none. */
+/** Returns a way from one of these back to itself, or nothing if there is none. */
 function cycleOf(all: readonly string[], next: (from: string) => readonly string[]): string[] {
   const done = new Set<string>();
   const visit = (from: string, trail: readonly string[]): string[] => {
@@ -78,7 +78,7 @@ function cycleOf(all: readonly string[], next: (from: string) => readonly string
   return all.map((each) => visit(each, [])).find((found) => found.length > 0) ?? [];
 }
 
-/** 'src/models' of all in it; a file that lies in no folder stands for itself. */
+/** Returns 'src/models' for all files in that folder. A file that is in no folder stands for itself. */
 const folderOf = (path: string): string => path.split('/').slice(0, 2).join('/');
 
 const targetsOfFolder = (folder: string): string[] => [
@@ -111,14 +111,14 @@ describe('imports', () => {
     expect(between(from, to)).toEqual([]);
   });
 
-  // What the command line does, a program can do: both call the library.
+  // A program can do what the command line does, because both call the library.
   it('of commands lead to no run but over the library: what composes one is for it alone', () => {
     const composing = ['compose.ts', 'runs/run.ts', 'predictor.ts'].map((name) => `coordinator/${name}`);
     const importers = (target: string) => files.filter((path) => targetsOf(path, false).includes(target));
     expect(composing.map(importers)).toEqual([
       [
         'coordinator/library/workers.ts',
-        // It measures the parts of a run, one by one, and trains none.
+        // These files measure the parts of a run one by one, and train no run.
         ...['bench.ts', 'cluster-group.ts', 'mpi-group.ts'].map((name) => `coordinator/scaling/${name}`),
       ],
       ['coordinator/library/workers.ts'],
@@ -137,7 +137,7 @@ describe('imports', () => {
     expect(cycleOf(files, (path) => targetsOf(path, true))).toEqual([]);
   });
 
-  // ECharts alone are 600 modules, and as much time as all else that a command loads.
+  // ECharts alone has 600 modules, which take as long as all else that a command loads.
   it('load what draws charts with the first chart, not with the command', () => {
     expect(packagesWith('coordinator/cli.ts').filter((name) => name.startsWith('echarts'))).toEqual([]);
     expect(packagesWith('coordinator/report.ts').filter((name) => name.startsWith('echarts'))).not.toEqual([]);

@@ -6,7 +6,10 @@ import { keyOf, laneStates, Stream } from '../../src/random.js';
 
 const MAX_SEED = Number.MAX_SAFE_INTEGER;
 
-/** Pearson's statistic against equal counts; (statistic - df) / sqrt(2 df) is close to standard normal for many bins. */
+/**
+ * Returns Pearson's statistic against equal counts, standardised: (statistic - df) / sqrt(2 df) is close to standard
+ * normal for many bins.
+ */
 function deviation(counts: ArrayLike<number>): number {
   const all = Array.from(counts);
   const expected = all.reduce((sum, n) => sum + n, 0) / all.length;

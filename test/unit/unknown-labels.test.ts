@@ -16,7 +16,7 @@ interface Given {
   readonly pixel?: (value: number) => number;
 }
 
-/** Images of one pixel, of the classes 3, 5 and 8. */
+/** Makes images of one pixel, of the classes 3, 5 and 8. */
 function setOf({ train, test, pixel = (value) => value }: Given): Dataset {
   const images = (labels: readonly number[]) => ({
     count: labels.length,

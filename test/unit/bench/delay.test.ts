@@ -26,7 +26,7 @@ afterEach(() => {
   for (const one of closing.splice(0)) one.close();
 });
 
-/** Answers every connection as it says, behind a relay. */
+/** Answers every connection with `answer`, behind a relay. */
 async function behindRelay(milliseconds: number, answer: (socket: Socket) => void): Promise<Relay> {
   const server: Server = createServer({ allowHalfOpen: true }, answer);
   server.listen(0, HERE.host);
@@ -46,7 +46,7 @@ describe('a delaying relay', () => {
     expect(relay.held).toBe(0);
   });
 
-  // Below a timer's resolution, and above.
+  // These are below and above the resolution of a timer.
   it.each([0.1, 40])('lets a round trip take twice its %d ms, at least', async (milliseconds) => {
     const relay = await behindRelay(milliseconds, (socket) => socket.pipe(socket));
     const client = connect({ ...HERE, port: relay.port });

@@ -15,7 +15,7 @@ beforeEach(() => {
 
 const bytesOf = (array: Float32Array | Uint16Array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 
-/** Any bits: those of a NaN or of -0 must come back as well. */
+/** Any bits, because those of a NaN or of -0 must be read back too. */
 const anyFloats = fc
   .uint8Array({ maxLength: 400 })
   .map((bytes) => new Float32Array(bytes.slice(0, bytes.length - (bytes.length % 4)).buffer));
@@ -38,7 +38,7 @@ const anyCheckpoint = fc.record({
     pseudoLabels: fc.uint16Array({ maxLength: 99 }),
     confidences: anyFloats,
   }),
-  // '__proto__' is no name that JSON parsers agree on.
+  // JSON parsers do not agree on the name '__proto__'.
   progress: fc.dictionary(
     fc.string().filter((name) => name !== '__proto__'),
     fc.jsonValue(),

@@ -9,7 +9,10 @@ import {
   slowdownWarning,
 } from '../../../coordinator/executors/cluster/step-timing.js';
 
-/** Three machines of two workers, which take 12 ms for a shard; one of them alone needs 36 ms for six, and 4 for the update. */
+/**
+ * Three machines of two workers, which take 12 ms for a shard. One machine alone needs 36 ms for six shards, and 4 ms
+ * for the update.
+ */
 const PARTS = Array.from({ length: 3 }, () => ({ workers: 2, shards: 2, compute: 24 }));
 const STEP: StepTimes = {
   ...computeOfDataParallel(PARTS, 6, 4),
@@ -21,7 +24,7 @@ const STEP: StepTimes = {
   gigabits: 0.94,
   canBeTensor: true,
 };
-/** Two machines that take 16 and 20 ms for their halves of the hidden units: the faster one 32 for all. */
+/** Two machines that take 16 and 20 ms for their halves of the hidden units. The faster one takes 32 ms for all. */
 const TENSOR: StepTimes = {
   ...STEP,
   ...computeOfTensorParallel(

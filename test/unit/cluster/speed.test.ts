@@ -3,7 +3,7 @@ import { Speed } from '../../../coordinator/executors/cluster/member.js';
 
 const ROWS = 100;
 
-/** One that took so many milliseconds for each of its first steps. */
+/** Returns the speed of a member that took these milliseconds for its first steps. */
 function after(...milliseconds: readonly number[]): Speed {
   const speed = new Speed();
   for (const each of milliseconds) speed.add(ROWS, each);

@@ -4,7 +4,9 @@ import { expect, it, vi } from 'vitest';
 import { stallTimer } from '../../../coordinator/executors/cluster/deadlines.js';
 import { ManualClock } from '../../manual-clock.js';
 
-/** All that was due has rung: an alarm takes one turn of the event loop more than its timer. */
+/**
+ * Waits until every timer that was due has rung. A stall timer takes one turn of the event loop more than its timer.
+ */
 async function turns(): Promise<void> {
   for (let i = 0; i < 3; i++) await turn();
 }
@@ -34,7 +36,7 @@ it('an alarm that comes due while the process stands still leaves time for what 
   clock.advance(29);
   await turns();
   expect(rings).not.toHaveBeenCalled();
-  // The answer, which has been read, checked and understood by now.
+  // The answer has been read, checked and understood by now.
   cancel();
   clock.advance(1000);
   await turns();

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { StepTiming } from '../../../coordinator/executors/cluster/step-timing.js';
 import { ManualClock } from '../../manual-clock.js';
 
-/** A run of steps that take so long each; one machine would need 20 ms. */
+/** Returns a run of steps of any length. One machine alone would need 20 ms for a step. */
 function run() {
   const told: string[] = [];
   const clock = new ManualClock();

@@ -12,7 +12,7 @@ const sharesOf = fc.integer({ min: 1, max: 70 }).chain((shards) =>
 
 const shardsOf = ({ first, count }: Subtree): number[] => Array.from({ length: count }, (_, i) => first + i);
 
-/** Every node of the tree, as text. */
+/** Returns every node of the tree, as text. */
 function allSubtrees(tree: Subtree): string[] {
   const below = tree.count === 1 ? [] : halves(tree).flatMap(allSubtrees);
   return [`${tree.first}+${tree.count}`, ...below];

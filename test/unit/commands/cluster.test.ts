@@ -8,7 +8,7 @@ import { contextFor, terminalWith } from '../terminal/streams.js';
 
 type Place = ReturnType<typeof clusterPlace>;
 
-/** What is printed where a run listens, and these things happen. */
+/** Returns what is printed when a run listens and these things happen. */
 function printed(happen: (listener: ReturnType<Place['listener']>) => void): string[] {
   const { terminal, stderr } = terminalWith(false);
   const run = { config: normalise({ shards: 4 }) } as Parameters<typeof clusterPlace>[0];

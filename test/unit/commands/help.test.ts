@@ -61,7 +61,7 @@ describe('help', () => {
 });
 
 describe('completion', () => {
-  /** What bash would offer for a line whose last word is being typed. */
+  /** Returns what bash would offer for a line whose last word is being typed. */
   function offered(...words: string[]): string[] {
     const script = [
       ...completionLines(program, 'bash'),
@@ -80,7 +80,7 @@ describe('completion', () => {
     expect(offered('pseudolabel', 'help', 'eval')).toEqual(['evaluate']);
     expect(offered('pseudolabel', 'train', '--scen')).toEqual(['--scenario']);
     expect(offered('pseudolabel', 'train', '--scenario', '')).toEqual(['nn', 'drop', 'pl', 'dae']);
-    expect(offered('pseudolabel', 'train', '--out', '')).toEqual(['']); // bash offers files
+    expect(offered('pseudolabel', 'train', '--out', '')).toEqual(['']); // Here bash offers files.
   });
 
   it('has each flag of each command in every shell, and no hidden one', () => {

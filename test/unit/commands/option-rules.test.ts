@@ -9,7 +9,7 @@ import { contextFor, terminalWith } from '../terminal/streams.js';
 const newProgram = () => programOf(contextFor(terminalWith(false).terminal), async () => undefined);
 const { commands } = newProgram();
 
-/** Runs a command up to where it would begin to work, with its config as train and reproduce have it. */
+/** Runs a command up to the beginning of its work, with its config as train and reproduce have it. */
 async function begun(line: string): Promise<void> {
   const program = newProgram();
   for (const command of program.commands)
@@ -22,7 +22,7 @@ async function begun(line: string): Promise<void> {
   await program.parseAsync(line.split(' '), { from: 'user' });
 }
 
-/** [refused, with an effect]: of every option that does not always have one. */
+/** [refused, with an effect]: for every option that does not always have one. */
 type Example = readonly [refused: string, effective: string];
 const LISTEN = '--listen 10.0.0.1:7171';
 const PUBLIC = '--dashboard 10.0.0.1:8765';
@@ -72,7 +72,7 @@ const ofConnections = (command: string): Record<string, readonly Example[]> => (
 });
 const KEPT = '--certificate c --key k';
 
-/** Options about a network, and about a preset's stages, of commands that also take those of the user. */
+/** Returns options about a network, and about a preset's stages, of commands that also take the user's own. */
 const ofStages = (command: string): Record<string, readonly Example[]> => {
   const withoutStages = (flag: string): Example => [`${command} --stages s ${flag}`, `${command} ${flag}`];
   const shaping = (flag: string): readonly Example[] => [

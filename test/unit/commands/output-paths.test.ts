@@ -32,7 +32,7 @@ const newProgram = () =>
     goesOn: () => undefined,
   });
 
-/** What a command line says before it does anything. */
+/** Returns what a command line prints before it does anything. */
 async function refusal(...args: string[]): Promise<unknown> {
   const program = newProgram();
   const command = program.commands.find((each) => each.name() === args[0])!;

@@ -19,7 +19,7 @@ async function opened() {
     lostWorkers: () => health.lostWorkers,
   });
   const [stream] = (await once(get(new URL('/events', dashboard.url)), 'response')) as [IncomingMessage];
-  /** What a page that was there all the time was told, when the dashboard has ended. */
+  /** Returns what a page that was there all the time was told, when the dashboard has ended. */
   const events = async (): Promise<string[]> => {
     let text = '';
     for await (const part of stream.setEncoding('utf8')) text += part;

@@ -21,7 +21,7 @@ beforeEach(() => {
 
 const resultOf = (scenario: 'nn' | 'pl', testAccuracy: number) => ({ scenario, testAccuracy }) as RunResult;
 
-/** All messages of a stream until it ends. */
+/** Returns all messages of a stream until it ends. */
 async function told(stream: IncomingMessage): Promise<Everything[]> {
   let text = '';
   for await (const part of stream.setEncoding('utf8')) text += part;
@@ -64,7 +64,7 @@ it('one run follows another on the same page, whose table grows and whose state 
       { name: 'DropNN+PL', ours: { accuracy: 90 }, runs: [{ accuracy: 0.9 }, { state: 'waiting' }] },
     ],
   });
-  // Events are those of all runs.
+  // The events are those of all runs.
   expect(last.events.map(({ text }) => text)).toEqual(
     ['split-1/nn', 'split-1/pl', 'split-2/nn'].flatMap((name) => [
       `${name} begins`,

@@ -28,7 +28,7 @@ const statusOf = async (path: string, options: { method?: string; headers?: Reco
   return response.statusCode;
 };
 
-/** The next message of a stream of events. */
+/** Returns the next message of a stream of events. */
 async function message(stream: IncomingMessage): Promise<{ name: string; data: { steps: unknown[]; state: string } }> {
   let text = '';
   for (;;) {

@@ -106,7 +106,10 @@ describe('an augmented image', () => {
     expect(found.filter((each) => each === '4,3,2,1').length).toBeGreaterThan(150);
   });
 
-  /** The centre of mass of a square in the middle, over many draws: the largest distance from the middle, each way. */
+  /**
+   * Returns the largest distance from the middle, each way, of the centre of mass of a square in the middle, over many
+   * draws.
+   */
   function moved(by: Augmentation): { x: number; y: number } {
     const size = { height: 21, width: 21, channels: 1 };
     const image = Uint8Array.from({ length: 441 }, (_, i) =>
@@ -162,7 +165,7 @@ describe('an augmented image', () => {
     expect(Math.max(...firsts)).toBeGreaterThan(20);
   });
 
-  /** The mean of each channel, over draws of a plain image. */
+  /** Returns the mean of each channel, over draws of a plain image. */
   const plain = (colour: readonly number[], by: Augmentation): number[][] =>
     Array.from({ length: 200 }, (_, row) => {
       const image = Uint8Array.from({ length: 16 * colour.length }, (_, i) => colour[i % colour.length]!);

@@ -14,7 +14,7 @@ import { folderOfFile } from '../../folders.js';
 
 const root = folderOfFile('cifar');
 
-/** Records of labels and three planes; the first pixels are (n, n + 1, n + 2). */
+/** Makes records of labels and three planes. The first pixels are (n, n + 1, n + 2). */
 const records = (...labels: number[][]): Buffer =>
   Buffer.concat(
     labels.map((of, n) => {

@@ -14,7 +14,7 @@ const root = folderOfFile('dataset');
 
 type Files = Record<string, { shape: number[]; values: Uint8Array }>;
 
-/** 6 training and 4 test images of 3 x 5 pixels, in 3 classes. */
+/** Returns 6 training and 4 test images of 3 x 5 pixels, in 3 classes. */
 function sound(): Files {
   return {
     'train-images-idx3-ubyte': { shape: [6, 3, 5], values: new Uint8Array(90).map((_, i) => i) },

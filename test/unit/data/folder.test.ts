@@ -21,7 +21,7 @@ beforeEach(async () => {
 const open = (options: { followLinks?: boolean; unlabelled?: string } = {}): Promise<Collection> =>
   FOLDER.open(folder, { unlabelled: 'unlabelled', followLinks: false, list: folderLister(), ...options });
 
-/** These names, each with the picture or the content that is given. */
+/** Writes files with these names, each with the given image or content. */
 const write = (names: readonly string[], others: Readonly<Record<string, string>> = {}): Promise<void> =>
   writeFiles(folder, { ...Object.fromEntries(names.map((name) => [name, png])), ...others });
 

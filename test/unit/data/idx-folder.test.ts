@@ -12,7 +12,7 @@ import { writeIdx } from '../../write-idx.js';
 
 const root = folderOfFile('idx-folder');
 
-/** The type of labels that are 32-bit integers; else they are bytes. */
+/** The type of labels that are 32-bit integers. Other labels are bytes. */
 const INT = 12;
 
 interface Labels {
@@ -32,7 +32,7 @@ function ints(shape: readonly number[], labels: readonly number[]): Labels {
 const NAMES = { images: 'images-idx3-ubyte', labels: 'labels-idx1-ubyte' };
 
 let folders = 0;
-/** A folder with as many images as there are labels in each set. spell: where a file of MNIST's name is. */
+/** Makes a folder with as many images as there are labels in each set. spell: returns the name for a file of MNIST. */
 async function folderOf(
   {
     train,

@@ -100,7 +100,7 @@ describe('readIdx', () => {
     for (let length = 0; length < small.length; length++) {
       expect(await codeOf(read(small.subarray(0, length)))).toBe('E_DATA_TRUNCATED');
     }
-    // Cut within its magic bytes, a gzipped file is no longer known as one, but too short for an IDX file.
+    // If it is cut within its magic bytes, a gzipped file is no longer recognised, but it is too short for an IDX file.
     for (let length = 0; length < zipped.length; length++) {
       expect(await codeOf(read(zipped.subarray(0, length)))).toBe('E_DATA_TRUNCATED');
     }
@@ -142,7 +142,7 @@ describe('readIdx', () => {
       bytes[bit >> 3]! ^= 1 << (bit & 7);
       const outcome: unknown = await read(bytes).catch((error: unknown) => error);
       if (outcome instanceof PseudolabelError) refused += 1;
-      else expect(outcome).toEqual(intact); // the gzip header holds a date and a system, which mean nothing here
+      else expect(outcome).toEqual(intact); // The gzip header holds a date and a system, which do not matter here.
     }
     expect(refused).toBeGreaterThan(8 * small.length);
   });

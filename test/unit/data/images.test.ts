@@ -67,7 +67,7 @@ describe('images', () => {
   it('are the same memory in another thread', () => {
     fc.assert(
       fc.property(sets, ({ images, expected, store }) => {
-        // As what is sent to a thread: the memory is shared, and objects lose their classes.
+        // This is what is sent to a thread: the memory is shared, and objects lose their classes.
         const parts = images.parts.map(({ store: { count, pixels, blocks }, rows }) => {
           return { store: { count, pixels, blocks } as ImageStore, rows };
         });

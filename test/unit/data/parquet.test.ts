@@ -274,7 +274,7 @@ describe('pictures are called', () => {
 
   it('without a look at the bytes, which are most of the file', async () => {
     const bytes = parquetBytes([withPaths('1.png', '2.png', '3.png', '4.png'), labels], NAMES);
-    bytes.fill(0xff, 4, 8); // where the page of the first pictures begins
+    bytes.fill(0xff, 4, 8); // The page of the first images begins there.
     const { train } = await openFolder({ 'train.parquet': bytes });
     expect(train.ids).toEqual(['1.png', '2.png', '3.png', '4.png']);
     await expect(picturesOf(train)).rejects.toMatchObject({ code: 'E_DATA_CHECKSUM' });

@@ -94,7 +94,7 @@ describe('a plain PNG', () => {
   const sizes = fc.record({ width: fc.integer({ min: 1, max: 12 }), height: fc.integer({ min: 1, max: 12 }) });
   const VALUES = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 } as const;
 
-  /** As sharp has it, after the same steps. */
+  /** Returns what sharp makes of it by the same steps. */
   async function bySharp(png: Buffer, channels: 1 | 2 | 3 | 4) {
     const { data, info } = await sharp(png).toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
     const pixels = Uint8Array.from({ length: info.width * info.height * channels }, (_, i) => {
@@ -172,7 +172,7 @@ describe('what is refused before it takes memory', () => {
     expect(png.length).toBeLessThan(2 ** 17);
     expect(plainPng(png)).toBeUndefined();
     const before = process.memoryUsage().rss;
-    await decode(png).catch(() => undefined); // libraries may take what is declared and leave the rest
+    await decode(png).catch(() => undefined); // Libraries may take what is declared and leave the rest.
     expect(process.memoryUsage().rss - before).toBeLessThan(2 ** 26);
   });
 

@@ -23,7 +23,7 @@ interface Part {
   readonly labels: Uint8Array;
 }
 
-/** The first images of MNIST, every third without a label; those of the test with all. */
+/** Returns the first images of MNIST, every third without a label, and test images with all labels. */
 async function parts(): Promise<{ readonly train: Part; readonly test: Part }> {
   const mnist = await loadDataset();
   const partOf = ({ images, labels }: Dataset['train'], count: number, hides: boolean): Part => ({
@@ -33,7 +33,7 @@ async function parts(): Promise<{ readonly train: Part; readonly test: Part }> {
   return { train: partOf(mnist.train, TRAIN, true), test: partOf(mnist.test!, TEST, false) };
 }
 
-/** Decodes here, without threads. */
+/** Decodes images in this thread. */
 const DECODER: Decoder = {
   decode: async (sets) => ({ notes: [], sets: await Promise.all(sets.map(decoded)) }),
 };

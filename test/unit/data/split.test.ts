@@ -6,7 +6,7 @@ import { type SplitOptions, shareOut, splitLabelled } from '../../../src/data/sp
 import { PseudolabelError } from '../../../src/errors.js';
 
 const labels = Uint16Array.from({ length: 300 }, (_, row) => (row * row + (row >> 3)) % 3);
-/** Of three classes. */
+/** Returns a set of three classes. */
 const setOf = (given: Uint16Array, classNames: readonly string[] = ['0', '1', '2']) => ({
   ...{ name: 'mine', classNames },
   train: { count: given.length, images: new Uint8Array(given.length), labels: given },
@@ -160,7 +160,7 @@ describe('splitLabelled', () => {
       });
       for (const row of labelled) times[row]! += 1;
     }
-    // 1000 expected, standard deviation 27.
+    // The expectation is 1000, with a standard deviation of 27.
     for (const count of times) expect(Math.abs(count - 1000)).toBeLessThan(4 * 28);
   });
 

@@ -6,7 +6,7 @@ import { ImageStore } from '../../../src/data/image-store.js';
 import { samplesOf, summaryOf } from '../../../src/data/summary.js';
 import { dataPage, sampleRows, sampleSheet } from '../../../src/reporting/data-page.js';
 
-/** Images of one pixel in colour, all of whose values are those given. */
+/** Makes colour images of one pixel, whose values are all the given one. */
 function setOf(train: readonly (readonly [value: number, label: number])[], test?: readonly number[]): Dataset {
   const images = (values: readonly number[]) =>
     ImageStore.from(Uint8Array.from(values.flatMap((value) => [value, value, value])), 3);

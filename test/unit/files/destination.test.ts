@@ -20,7 +20,7 @@ const at = (...names: string[]): string => join(folder, ...names);
 const pieces = (): Uint8Array[] => [new Uint8Array(300_000).fill(97), Buffer.from('end')];
 const WHOLE = `${'a'.repeat(300_000)}end`;
 
-/** As Linux makes them for root; elsewhere these tests have nothing to write to. */
+/** Makes devices, as Linux does for root. Elsewhere these tests have nothing to write to. */
 function makesDevices(): boolean {
   return process.platform === 'linux' && process.getuid?.() === 0;
 }

@@ -36,7 +36,7 @@ const bad: [what: string, make: (path: string) => void][] = [
     'longer than memory',
     (path) => {
       writeFileSync(path, '{');
-      truncateSync(path, 2 ** 40); // without a byte more on the disk
+      truncateSync(path, 2 ** 40); // This takes no more bytes on the disk.
     },
   ],
   ['a pipe that nobody writes to', (path) => void execFileSync('mkfifo', [path])],
@@ -45,7 +45,7 @@ const bad: [what: string, make: (path: string) => void][] = [
   ['a number beyond all', (path) => writeFileSync(path, '{"kind": "step", "step": 1e999, "layers": 1e308}\n')],
   ['keys of every object', (path) => writeFileSync(path, '{"__proto__": {"a": 1}, "constructor": {"b": 2}}\n')],
 ];
-/** What may be in them, or is read by somebody else. */
+/** Damage that is allowed in these files, or that other code finds. */
 const FINE = new Set(['config.json keys of every object', 'config.json a number beyond all']);
 const CHANGED = new Set(['result.json a number beyond all', 'result.json keys of every object']);
 
@@ -92,7 +92,7 @@ describe('a checkpoint', () => {
   it('whose arrays are not those of its run is refused before they are read', async () => {
     const path = await saveCheckpoint(folder, checkpointAt(0, 1), 1);
     const bytes = readFileSync(path);
-    bytes[bytes.length - 1]! ^= 1; // which would be noticed once all is read
+    bytes[bytes.length - 1]! ^= 1; // This is noticed when everything has been read.
     writeFileSync(path, bytes);
     const loading = loadCheckpoint(
       path,
@@ -138,7 +138,10 @@ describe('a file', () => {
   });
 });
 
-/** The user's own secrets, our own processes, packages and temporary files, what a browser gets from us, and data sets, which have a reader of theirs. */
+/**
+ * Files that may read in another way. They read the user's own secrets, our own processes, packages and temporary
+ * files, what a browser gets from us, or data sets, which have a reader of their own.
+ */
 const OWN: readonly string[] = [
   'coordinator/commands/doctor.ts',
   'coordinator/commands/program.ts',

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const WRITERS = ['src/files/write.ts', 'src/files/remove.ts', 'src/files/destination.ts'];
-/** Of node:fs and node:fs/promises: what changes nothing. open() is looked at by itself. */
+/** The functions of node:fs and node:fs/promises that change nothing. open() is checked separately. */
 const READERS =
   /^(type \w+|access|closeSync|constants|existsSync|fstatSync|lstat|open|openSync|readSync|readdir|readdirSync|readFile|readFileSync|readlink|readlinkSync|realpath|stat|statSync)$/;
 
@@ -17,7 +17,7 @@ const sources = ['src', 'worker', 'coordinator'].flatMap((folder) =>
     .map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') })),
 );
 
-/** What a file takes from node:fs, by its names there. */
+/** Returns what a file imports from node:fs, by its names there. */
 function fromFs(text: string): string[] {
   const imports = text.matchAll(/^import ([^;]*?) from '(?:node:)?fs(?:\/promises)?';/gm);
   return Array.from(imports, ([, names]) => names!).flatMap((names) =>
@@ -43,7 +43,7 @@ describe('writing', () => {
       if (!fromFs(text).some((name) => name === 'open' || name === 'openSync')) continue;
       const opened = text.match(/(?<![\w.])open(?:Sync)?\([^()]*\)/g) ?? [];
       expect(opened.length, path).toBeGreaterThan(0);
-      // Without flags it is for reading, and with those of src/files/read.ts, which add that nobody waits at a pipe.
+      // Without flags it only reads, and also with those of src/files/read.ts, which only prevent a wait at a pipe.
       for (const call of opened) expect(call.replace('(path, READING)', '(path)'), path).not.toContain(',');
     }
     for (const { path, text } of sources) expect(text, path).not.toMatch(/import\('(node:)?fs|require\('(node:)?fs/);

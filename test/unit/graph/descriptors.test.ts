@@ -13,7 +13,7 @@ function hogOf(image: Uint8Array, size = SIZE, deskew = false): Float32Array {
   return values;
 }
 
-/** A line of ink, of so many pixels to the right for each one down. */
+/** Makes a line of ink that goes this number of pixels to the right for each one down. */
 function stroke(slant: number, shift = 0): Uint8Array {
   const image = new Uint8Array(784);
   for (let y = 8; y < 20; y++)
@@ -27,12 +27,14 @@ describe('a histogram of gradients', () => {
   });
 
   it('has the edge of a step in the orientation that it has, as much as its mean over squares and cells says', () => {
-    // Bright on the right: the gradient points right (orientation 0), and halfway up (1) and down (7) by (1/sqrt 2)^3.
+    // The image is bright on the right. The gradient points right (orientation 0), and by (1/sqrt 2)^3 halfway up (1)
+    // and down (7).
     const image = new Uint8Array(784);
     for (let y = 0; y < 28; y++) image.fill(255, y * 28 + 14, y * 28 + 28);
     const values = hogOf(image);
     const at = (orientation: number, row: number, column: number) => values[(orientation * 9 + row) * 9 + column]!;
-    // Columns 13 and 14 have a response of 1, which the means of columns 11 to 15 and 12 to 16 see; cell 4 is columns 12 to 15.
+    // Columns 13 and 14 have a response of 1. The means of columns 11 to 15 and 12 to 16 include it; cell 4 is columns
+    // 12 to 15.
     const mean = (2 + 2 + 2 + 2) / 5 / 4;
     expect(at(0, 4, 4) ** 2).toBeCloseTo(mean, 5);
     expect(at(1, 4, 4) ** 2).toBeCloseTo(mean * Math.SQRT1_2 ** 3, 5);
@@ -70,7 +72,7 @@ describe('a histogram of gradients', () => {
 });
 
 describe('principal components', () => {
-  /** Rows that differ along few directions, the first most. */
+  /** Makes rows that differ along few directions, the most along the first. */
   function sample(rows: number, width: number, seed: number): Float32Array {
     const stream = new Stream(Uint32Array.of(seed, 1, 2, 3));
     return Float32Array.from({ length: rows * width }, (_, i) => (stream.uniform() - 0.5) * 0.5 ** (i % width) + 3);

@@ -14,7 +14,7 @@ function rowsOf(count: number, columns: number, values: (i: number) => number): 
   return rows;
 }
 
-/** By their products in double precision. */
+/** Finds neighbours by their products in double precision. */
 function byHand(rows: Rows, row: number, k: number): number[] {
   const { count, columns } = rows.shape;
   const values = rows.read(0, count);
@@ -33,7 +33,7 @@ function byHand(rows: Rows, row: number, k: number): number[] {
 
 describe('nearest neighbours', () => {
   it('are those of a search by hand, of equals the lower', () => {
-    // Whole numbers: products are exact, and equals are many.
+    // The values are whole numbers, so products are exact, and many are equal.
     fc.assert(
       fc.property(
         fc.integer({ min: 4, max: 60 }),

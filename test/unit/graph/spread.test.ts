@@ -8,7 +8,7 @@ import { graphOf, spreadLabels } from '../../../src/graph/spread.js';
 const ROWS = 7;
 const K = 2;
 
-/** Any neighbours of ROWS rows, none its own, with any cosines. */
+/** Generates any neighbours of ROWS rows, none its own, with any cosines. */
 const neighbours = fc
   .tuple(
     fc.array(fc.integer({ min: 1, max: ROWS - 1 }), { minLength: ROWS * K, maxLength: ROWS * K }),
@@ -19,7 +19,7 @@ const neighbours = fc
     return { rows, cosines: Float32Array.from(cosines) };
   });
 
-/** S as a matrix: the definition, and nothing shared with what is tested. */
+/** Returns S as a matrix, by its definition and without the code under test. */
 function denseOf({ rows, cosines }: Neighbours): number[][] {
   const w = Array.from({ length: ROWS }, () => new Array<number>(ROWS).fill(0));
   rows.forEach((j, e) => {
@@ -37,7 +37,7 @@ function denseOf({ rows, cosines }: Neighbours): number[][] {
   return w.map((row, i) => row.map((each, j) => each / Math.sqrt(d[i]! * d[j]!)));
 }
 
-/** x of a x = b, by Gauss and Jordan with pivots. */
+/** Returns x of a x = b, by Gauss and Jordan with pivots. */
 function solved(a: number[][], b: number[]): number[] {
   const rows = a.map((row, i) => [...row, b[i]!]);
   for (let p = 0; p < rows.length; p++) {

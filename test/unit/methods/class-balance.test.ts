@@ -22,7 +22,7 @@ import { normalise } from '../../../src/training/config.js';
 import { planOf } from '../../../src/training/plan.js';
 import { pseudoLabelsOf, type Stage } from '../../../src/training/stage.js';
 
-/** Sums of probabilities that are floats: 0, or nowhere near where the precision of doubles ends. */
+/** Sums of probabilities that are floats: 0, or far from the limits of double precision. */
 const masses = fc.array(fc.float({ min: 0, max: 300, noNaN: true }), { minLength: 2, maxLength: 20 });
 const TEN = new Array<number>(10).fill(10);
 
@@ -132,7 +132,7 @@ describe('the survey', () => {
   });
 });
 
-/** Draws from 0 to 1, always the same. */
+/** Returns draws from 0 to 1, which are always the same. */
 function draws(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -141,7 +141,10 @@ function draws(seed: number): () => number {
   };
 }
 
-/** What a calibrated classifier, which was taught with the labelled set's shares, says of an image: evidence that is right on average. */
+/**
+ * Returns the prediction of a calibrated classifier for an image. It was trained with the labelled set's shares, and
+ * its evidence is right on average.
+ */
 function saysOf(label: number, classes: number, sureness: number, labelled: ClassShares, next: () => number): number[] {
   const normal = (): number => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
   const logits = Array.from({ length: classes }, (_, c) => (c === label ? sureness ** 2 : 0) + sureness * normal());
@@ -149,7 +152,7 @@ function saysOf(label: number, classes: number, sureness: number, labelled: Clas
   return [...sharesOf(odds)];
 }
 
-/** The choice after a survey of images of these shares, 256 a step. */
+/** Returns the choice after a survey of images with these shares, 256 in each step. */
 function surveyed(
   truth: ClassShares,
   labelCounts: readonly number[],

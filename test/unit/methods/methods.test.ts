@@ -8,7 +8,7 @@ import { METHOD_NAMES, METHODS, type MethodSettings, methodOf } from '../../../s
 const CLASSES = 3;
 const COUNTS = [4, 4, 4];
 
-/** probabilities: [rows][classes] */
+/** Makes predictions. probabilities: [rows][classes]. */
 function predictionOf(probabilities: readonly (readonly number[])[], isShifted = false): Prediction {
   const best = (row: readonly number[]): number => row.indexOf(Math.max(...row));
   const sums = Array.from({ length: CLASSES }, (_, c) => probabilities.reduce((sum, row) => sum + row[c]!, 0));
@@ -28,7 +28,7 @@ const anyRow = fc
   .array(fc.double({ min: 0.01, max: 1, noNaN: true }), { minLength: CLASSES, maxLength: CLASSES })
   .map((row) => row.map((each) => each / row.reduce((sum, other) => sum + other, 0)));
 
-/** Settings whose loss counts from the first step on, without shares. */
+/** Returns settings whose loss counts from the first step on, without shares. */
 const from0 = (name: MethodSettings['name'], more: object = {}): MethodSettings => {
   const { balance: _, ...settings } = methodOf({ name }).defaults as { balance?: unknown };
   const alpha = { t1: 0, t2: 0, final: 1, every: 1 };

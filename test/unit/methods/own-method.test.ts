@@ -19,7 +19,7 @@ async function example(): Promise<string> {
   return code!;
 }
 
-/** The file, outside of the sources, which are where it finds them. */
+/** Writes the file outside of the sources, and makes its imports find them. */
 async function written(code: string, name: string): Promise<string> {
   const methods = join(process.cwd(), 'src/methods');
   const path = join(folder, name);
@@ -27,7 +27,7 @@ async function written(code: string, name: string): Promise<string> {
   return path;
 }
 
-/** What the compiler says of the types. */
+/** Returns what the compiler says of the types. */
 async function problemsOf(code: string): Promise<string> {
   const file = await written(code, 'checked.ts');
   const config = join(folder, 'tsconfig.json');

@@ -18,7 +18,7 @@ const STORED = storedPrediction(Uint32Array.of(1, 0), {
   confidences: Float32Array.of(0.4, 0.5, 1),
 });
 
-/** Set over what was there before. */
+/** Sets targets over earlier values. */
 function setBy(unlabelled: UnlabelledRows | undefined, prediction: Prediction, terms = 1) {
   const places = {
     targets: new Float32Array(CLASSES * STRIDE).fill(9),

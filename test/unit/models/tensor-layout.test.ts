@@ -78,7 +78,7 @@ describe('the places of a sliced step', () => {
         for (const group of places.groups) {
           const block = Math.min(TILE_UNITS, Math.max(...units));
           floats.push(
-            // Clean rows begin behind the labelled ones and go on to a multiple of 8.
+            // Clean rows begin after the labelled ones and go on to a multiple of 8.
             [group.x, Math.max(counts.rows, labelled + counts.clean) * pixels],
             [group.lists.byRow, listRoom(counts.rows, pixels) / 4],
             [group.lists.byInput, listRoom(pixels, counts.rows) / 4],

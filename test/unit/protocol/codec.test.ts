@@ -88,7 +88,7 @@ describe('a frame', () => {
   it('is refused for its size before anything of it is decoded', () => {
     const loose: MessageTable<Note> = { note: { schema: NOTE, limit: 1e6 } };
     const [head, body] = encodeMessage(loose, { ...note, bytes: new Uint8Array(2000) });
-    body!.fill(0xc1); // which is neither msgpack nor what the checksum is of
+    body!.fill(0xc1); // This is neither msgpack nor what the checksum belongs to.
     expect(() => decodeFrame(TABLE, [head!, body!])).toThrow(expect.objectContaining({ code: 'E_TOO_LARGE' }));
     expect(() => decodeFrame(TABLE, [...encodeBulk(tag, payload), new Uint8Array(MAX_BULK)])).toThrow(
       expect.objectContaining({ code: 'E_TOO_LARGE' }),

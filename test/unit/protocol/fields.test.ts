@@ -11,21 +11,24 @@ import { changed, leavesOf, sampleOf } from '../../protocol-fields.js';
 type Kinds = readonly (readonly [kind: string, of: MessageKind<Message>])[];
 const kindsOf = (table: object): Kinds => Object.entries(table);
 
-/** Fields that may hold what is not finite: of a shard or of tensor shards that say so of themselves. Each is looked at again where it counts. */
+/**
+ * Fields that may hold values that are not finite: of a shard or tensor shards that report this themselves. Each is
+ * checked again later, before it counts.
+ */
 const MAY_BE_NOT_FINITE = new Set(['labelledLoss', 'unlabelledLoss', 'statistics', 'activationBound', 'weightBound']);
 
-/** Of no number of ours. */
+/** Values that no number field of ours may have. */
 const NO_NUMBERS = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e300, -1e300];
-/** Of other types than any field has, or longer than any may be. */
+/** Values of other types than any field has, or longer than any field may be. */
 const OTHERS = [null, undefined, {}, [], { length: 1 }, 'x'.repeat(2 ** 20 + 1), [[1]]];
 
-/** The version comes first: what else an `open` of another version holds is not known yet, and is looked at after it. */
+/** The version comes first. The other fields of an `open` of another version are unknown, and are checked after it. */
 const UNKNOWN_YET = new Set(['nonce', 'guarded']);
 
 const LOOSE = { limit: 2 ** 28, values: 2 ** 22 };
 const loose = new Proxy({}, { get: () => LOOSE }) as MessageTable<Message>;
 
-/** Whether it comes through as it was sent. */
+/** Returns whether a message comes through unchanged. */
 function isTaken(kind: string, of: MessageKind<Message>, message: Message): boolean {
   try {
     decodeFrame({ [kind]: of } as MessageTable<Message>, encodeMessage(loose, message));
@@ -71,7 +74,7 @@ describe.each([
     });
 
     it('has no field besides its own (cases S3 and S8)', () => {
-      if (table === FROM_COORDINATOR || table === FROM_WORKER) return; // of other versions it may be anything
+      if (table === FROM_COORDINATOR || table === FROM_WORKER) return; // They may have more fields.
       expect(isTaken(kind, of, { ...message, more: 1 } as Message)).toBe(false);
     });
   });

@@ -68,7 +68,7 @@ describe('plain msgpack', () => {
   });
 
   it('is refused at the first value too many, however long it is (case S2)', () => {
-    const bytes = new Uint8Array(63 * 2 ** 20).fill(0x80); // empty maps, of a byte each
+    const bytes = new Uint8Array(63 * 2 ** 20).fill(0x80); // These are empty maps of one byte each.
     bytes.set([0xdd, 3, 0xef, 0xff, 0xfb]);
     let looks = 0;
     const traced = new Proxy(bytes, {

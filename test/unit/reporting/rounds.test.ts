@@ -27,7 +27,7 @@ describe('rounds of labelling and training', () => {
     const [, table] = page.split(TITLE);
     expect(table).toMatch(/Round 1.*87.50 %.*60.00 %.*–.*93.40 %.*91.0 %, 90.0 %.*92.00 %/s);
     expect(table).toMatch(/Round 2.*97.50 %.*60.00 %.*7.*93.40 %.*94.0 %, 93.0 %.*95.00 %/s);
-    // A curve of one look is a point.
+    // A curve with one look is a point.
     expect(page).not.toContain('Round 1: pseudo-labels');
     expect(page).toContain('Round 2, step 0');
   });
@@ -45,7 +45,7 @@ describe('rounds of labelling and training', () => {
   });
 });
 
-/** The pictures of a part of a page. */
+/** Returns the images of a part of a page. */
 const picturesIn = (part: string): ReturnType<typeof decode>[] =>
   Array.from(part.matchAll(/<img src="data:image\/png;base64,([^"]*)"/g), ([, png]) =>
     decode(Buffer.from(png!, 'base64')),

@@ -34,7 +34,7 @@ describe('the plots of a scaling measurement', () => {
       [1, 1],
       [2, two!.speedUp.value],
     ]);
-    // One against itself is sure.
+    // The comparison of one with itself has no error.
     expect(speedUp.lines[0]!.intervals).toEqual(
       two!.speedUp.low === two!.speedUp.high ? [] : [[2, two!.speedUp.low, two!.speedUp.high]],
     );

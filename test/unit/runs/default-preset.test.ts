@@ -7,7 +7,7 @@ import { normalise } from '../../../src/training/config.js';
 const COUNT = 20;
 const config = normalise({ data: 'photos', labels: 'corrected.csv', workers: 2 });
 
-/** Images of two classes, of which the first so many have a label. */
+/** Makes images of two classes; the first `known` have a label. */
 const labelled = (known: number) =>
   datasetFromArrays({
     images: new Uint8Array(COUNT * 4),

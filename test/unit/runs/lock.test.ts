@@ -10,7 +10,7 @@ beforeEach(() => {
   folder = folderOfTest('lock');
 });
 
-/** A machine on which these processes run, by number and start. */
+/** Makes a machine on which these processes run, by number and start. */
 function machine(pid: number, started: Readonly<Record<number, string | null>>, name = 'here'): Processes {
   return { pid, machine: name, startOf: (each) => started[each], now: Date.now };
 }
@@ -29,7 +29,7 @@ const silent = async (seconds: number): Promise<void> => {
 describe('a lock of a folder', () => {
   it('is refused while its holder lives, with the number of the process, its machine and since when (case 8)', async () => {
     await take(machine(7, { 7: 'noon' }));
-    await silent(1000); // it has no time to say that it lives, but it does
+    await silent(1000); // The process has no time to touch its lock, but it lives.
     const error = await FolderLock.take(folder, machine(8, { 7: 'noon', 8: 'one' })).catch((error: unknown) => error);
     expect(error).toMatchObject({ code: 'E_LOCKED', fix: expect.stringContaining('kill 7') });
     expect(String(error)).toMatch(/in use by process 7 on .+, since \d{4}-\d\d-\d\dT/);

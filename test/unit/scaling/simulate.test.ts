@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { COLLECTIVES, type NodeCost, parseNetwork, simulate } from '../../../src/scaling/simulate.js';
 
-/** 15.9 MB of gradient, as 784-5000-10 has. */
+/** The gradient has 15.9 MB, like that of 784-5000-10. */
 const COST: NodeCost = { divided: 20, repeated: 5, sumBytes: 15.9e6, taskBytes: 0, answerBytes: 0 };
 const TEN_GIGABIT = { nodes: 4, bitsPerSecond: 10e9, rttMilliseconds: 0.2 };
 
@@ -70,7 +70,7 @@ describe('a simulated cluster', () => {
             expect(efficiency[each]).toBeLessThanOrEqual(1 + 1e-9);
             expect(fast[i]!.milliseconds[each]).toBeLessThanOrEqual(milliseconds[each]);
           }
-          // With a round trip the tree pays it in every round.
+          // With a round trip, the tree pays it in every round.
           if (on.rttMilliseconds === 0 && nodes >= 16)
             expect(milliseconds.tree).toBeLessThanOrEqual(milliseconds.star + 1e-9);
         }

@@ -4,12 +4,12 @@ import { ACTIVITIES, type Activity, type Call } from '../../../src/engine/timeli
 import { exclusive, SHARES, splitOf, TOLERANCE, together, until } from '../../../src/scaling/time-split.js';
 import { arbitrarySteps, callAt } from '../../synthetic-timeline.js';
 
-/** With some time of the coordinator's before and after. */
+/** Returns a timeline with some time of the coordinator's before and after the calls. */
 const timelineOf = (calls: readonly Call[], workers: number) => {
   return { workers, began: calls[0]!.called - 2, ended: calls.at(-1)!.answered + 3, calls };
 };
 
-/** What a main thread did and waited for about the time of the calls, several things at once, in any order. */
+/** Generates what a main thread did and waited for around the calls, several things at once, in any order. */
 const arbitraryActivities = (calls: readonly Call[]): fc.Arbitrary<Activity[]> => {
   const [from, to] = [calls[0]!.called - 10, calls.at(-1)!.answered + 10];
   const span = fc.record({
@@ -109,7 +109,7 @@ describe('the split of the time', () => {
     expect(split).toMatchObject({ wait: 2 * 2, serialise: 2 * 1, send: 2 * 4, update: 4 });
     expect(split.dispatch).toBe(splitOf(timeline).split.dispatch - 2 * 7);
     expect(error).toBeCloseTo(0, 12);
-    // Time that is counted twice shows.
+    // Time that is counted twice is noticed.
     const twice = splitOf({ ...timeline, activities: [...activities, activities[2]!] });
     expect(twice.error).toBeGreaterThan(TOLERANCE);
   });

@@ -19,7 +19,7 @@ const tracedRanks = (size: number): Watched[] =>
 
 const sumOf = (split: Split): number => SHARES.reduce((sum, share) => sum + split[share], 0);
 
-/** Returns the milliseconds that it took at least. */
+/** Keeps the thread busy. Returns the milliseconds that it took at least. */
 function busy(milliseconds: number): number {
   const began = clock();
   while (clock() - began < milliseconds);
@@ -45,7 +45,7 @@ describe('a watched collective', () => {
       }),
     );
     expect(found).toEqual([1, 0].map((other) => ({ told: 7, received: [other, other, other], sums: [2, 4, 6, 8] })));
-    // A broadcast has one sender; a ring of two sends every float once.
+    // A broadcast has one sender. A ring of two sends every float once.
     expect(ranks.map(({ collective }) => collective.sentBytes)).toEqual([1 + 3 + 16, 3 + 16]);
   });
 

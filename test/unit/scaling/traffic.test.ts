@@ -22,7 +22,7 @@ it('a tensor-parallel step of the classifier exchanges sums of ten classes, wher
 
 it('a tensor-parallel step of the autoencoder has three exchanges, and moves more with more tensor shards', () => {
   const stage: Stage = { ...stageOf('pretrain'), method: { name: 'denoising', batch: 256, noise: 0.5 } };
-  // Into the middle, 128; the pixels, 784; and the gradient above the middle, 128.
+  // The parts are 128 into the middle, 784 for the pixels, and 128 for the gradient above the middle.
   expect(tensorParallelTraffic(stage, 8).sum).toBe(4 * 256 * (128 + 784 + 128));
   const [few, many] = [2, 8].map((shards) => tensorParallelTraffic(stage, shards).moved) as [number, number];
   expect(many - few).toBe(6 * (2 * 4 * 256 * 1040 + 4 * 256 * 1040));

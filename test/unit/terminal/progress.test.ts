@@ -8,7 +8,10 @@ import { terminalWith } from './streams.js';
 
 const TASK = { pixels: 784, classes: 10, hidden: [64], labelled: 100, unlabelled: 60_000 };
 
-/** Steps of the last stage of a scenario, `milliseconds` each, 288 rows, 128 of 256 pseudo-labels counted. */
+/**
+ * Shows steps of the last stage of a scenario. Each takes `milliseconds` and has 288 rows; 128 of 256 pseudo-labels
+ * count.
+ */
 function shown(
   isTTY: boolean,
   options: {

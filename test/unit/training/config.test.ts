@@ -83,10 +83,10 @@ describe('identityOf', () => {
         start: 'runs/other',
       },
     ].flatMap((several) => Object.entries(several));
-    // It shapes one preset alone.
+    // This option shapes only one preset.
     const modern = normalise({ preset: 'modern' });
     expect(identityOf(normalise({ ...modern, effort: 'high' }))).not.toEqual(identityOf(modern));
-    // The stages of a run are in a checkpoint's identity by themselves, planned or given (recorder.ts).
+    // The stages of a run are a separate part of a checkpoint's identity, planned or given (recorder.ts).
     const others = [
       ...Object.keys(DATA_OPTIONS),
       'workers',

@@ -27,7 +27,7 @@ describe('alpha(t)', () => {
       fc.property(schedules, every, fc.nat(100), fc.nat(49), ({ t1, length, final }, n, epoch, within) => {
         const inEpochs = alpha({ t1, t2: t1 + length, final, every: 1 }, epoch);
         const inSteps = alpha({ t1: t1 * n, t2: (t1 + length) * n, final, every: n }, epoch * n + (within % n));
-        expect(inSteps).toBe(inEpochs); // the same bits, since those of a run depend on it
+        expect(inSteps).toBe(inEpochs); // The bits must be the same, because those of a run depend on them.
       }),
     );
   });

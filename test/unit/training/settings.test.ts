@@ -18,7 +18,7 @@ const DAE = plan({ scenario: 'dae' });
 
 const pathsIn = (stages: readonly Stage[]): string[] => [...new Set(stages.flatMap((stage) => pathsOf(stage).there))];
 
-/** The value at a path of the stages' JSON. */
+/** Returns the value at a path of the stages' JSON. */
 function valueAt(stages: readonly { readonly name: string }[], path: string): unknown {
   const [name, ...keys] = path.split('.');
   const inside = (container: unknown): unknown =>
@@ -40,7 +40,7 @@ interface Schema {
 }
 const SCHEMA = (stagesJsonSchema() as { properties: { stages: { items: Schema } } }).properties.stages.items;
 
-/** Something that the schema allows. */
+/** Returns a value that the schema allows. */
 function exampleOf(schema: Schema): unknown {
   const { oneOf, anyOf, type, properties = {}, required = [] } = schema;
   const first = oneOf?.[0] ?? anyOf?.[0];
@@ -52,7 +52,7 @@ function exampleOf(schema: Schema): unknown {
   return type === 'integer' ? Math.max(1, schema.minimum ?? 1) : 0.5;
 }
 
-/** All optional fields of the schema within what is there, and within what may be there. */
+/** Returns all optional fields of the schema, within the fields that are there and within those that may be there. */
 function optionalFields(
   schema: Schema,
   value: unknown,
@@ -88,7 +88,7 @@ const VARIED: readonly Stage[] = [
   ...plan({ scenario: 'pl' }).map((stage) => ({ ...stage, model: convnetModel([28, 28, 1], 10) })),
 ].filter(({ name }) => name === 'finetune');
 
-/** Rules between the fields of a graph: what they refuse is there, too. */
+/** Errors of rules between the fields of a graph. What these rules refuse is a valid field by itself. */
 const BETWEEN_FIELDS = /smooth: labels that are not mixed|mix: a network predicts/;
 
 describe('a setting', () => {

@@ -9,7 +9,7 @@ import { pseudoLabelsOf } from '../../../src/training/stage.js';
 
 const TASK = { pixels: 784, classes: 10, hidden: [64], labelled: 100, unlabelled: 60_000 };
 const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
-/** The config of a run as its config.json has it. */
+/** Returns the config of a run as its config.json has it. */
 const savedBy = (options: Options) => {
   const config = normalise({ hidden: 64, ...options });
   return { ...(asJson(config) as Options), stages: asJson(planOf(config, TASK)) };
@@ -86,7 +86,7 @@ describe('the stages in a config', () => {
   });
 });
 
-/** The paths to every value that is no object. */
+/** Yields the paths to every value that is not an object. */
 function* leaves(value: unknown, at: readonly string[]): Generator<readonly string[]> {
   if (typeof value !== 'object' || value === null) yield at;
   else for (const [key, member] of Object.entries(value)) yield* leaves(member, [...at, key]);

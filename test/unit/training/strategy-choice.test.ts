@@ -13,7 +13,7 @@ const autoencoder = modelOf([9, 32, 9], { ...options, objective: 'reconstruction
 const narrow = modelOf([9, 32, 4, 2, 4, 32, 9], { ...options, objective: 'reconstruction' });
 const odd = modelOf([9, 32, 4, 9], { ...options, objective: 'reconstruction' });
 
-/** What nobody says something else of is left to the run. */
+/** Returns a config. Options that are not given are left to the run. */
 const by = (config: Options) => normalise(config);
 
 describe('the strategy of a stage', () => {

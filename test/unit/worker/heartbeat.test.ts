@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Heartbeat } from '../../../worker/websocket-transport.js';
 import { ManualClock } from '../../manual-clock.js';
 
-/** One of 100 ms, and what it did: the times of its beats, and how long it found the other side silent. */
+/** Begins a heartbeat of 100 ms, and records the times of its beats and how long it found the other side silent. */
 function begun() {
   const clock = new ManualClock();
   const [beats, silences]: [number[], number[]] = [[], []];
@@ -33,7 +33,7 @@ describe('a heartbeat', () => {
     const { clock, heartbeat, beats, silences } = begun();
     clock.advance(60);
     heartbeat.heard();
-    // It looks four times in an interval, and would rather be early by one look than late.
+    // The heartbeat looks four times in an interval, and ends one look too early rather than late.
     clock.advance(189);
     expect(silences).toEqual([]);
     clock.advance(1);

@@ -34,7 +34,7 @@ describe('a model in a request', () => {
     model,
     optimizer,
   });
-  /** As many values as no other message may have. */
+  /** There are as many values as no other message may have. */
   const layers = Array.from({ length: 400 }, (_, n) => ({
     class_name: 'Dense',
     config: { name: `dense_${n}`, units: 8, use_bias: true, trainable: true, kernel_initializer: { config: {} } },

@@ -80,7 +80,7 @@ describe('the paper', () => {
   it('trains sigmoid outputs with its momentum and rate', () => {
     for (const scenario of SCENARIOS) {
       for (const stage of paper(scenario, MNIST)) {
-        const every = stage.name === 'pretrain' ? 235 : 4; // steps of an epoch
+        const every = stage.name === 'pretrain' ? 235 : 4; // These are the steps of an epoch.
         expect(stage.rate).toEqual({ kind: 'decay', initial: 1.5, factor: 0.998, every });
         expect(stage.optimizer).toEqual({
           kind: 'dampened',
