@@ -87,6 +87,7 @@ export async function prepared(options: TrainOptions, signal: AbortSignal, load:
   const { data, model, start, out, resume, signal: _, validateEvery = 0, test = true, ...others } = options;
   const { coordinator: __, nodes, nodesTimeout, local, allowMixed = false, ...rest } = others;
   checkSteps(validateEvery);
+  checkOwnStages(options);
   const earlier = resume === undefined ? undefined : await locate(resume);
   if (earlier && out !== undefined) throw changed('out');
   const result = earlier && (await RunDirectory.resultOf(earlier.path));
@@ -194,6 +195,15 @@ function checkSteps(validateEvery: number): void {
     `validateEvery: ${validateEvery}`,
     'give a whole number of steps, or leave it out',
   );
+}
+
+/** Throws E_CONFIG for a network beside the user's own stages, which name theirs. */
+function checkOwnStages({ preset, resume, ...options }: TrainOptions): void {
+  if (preset !== 'custom' || resume !== undefined) return;
+  const idle = (['model', 'hidden', 'members'] as const).find((name) => options[name] !== undefined);
+  if (idle === undefined) return;
+  const fix = 'leave it out: each stage has its network';
+  throw new PseudolabelError('E_CONFIG', `${idle}: has no effect on stages of your own (preset custom)`, fix);
 }
 
 /** Throws E_CONFIG for what has no effect without a coordinator. */

@@ -55,15 +55,15 @@ function memberOf(model: LayersModel, parameters: Float32Array, member: number):
 
 /** Predicts images by one member. sums: [images, classes], to which its probabilities are added. */
 async function classesOf(
-  { model, parameters: parameterCount }: Member,
+  { model, parameters }: Member,
   images: readonly Uint8Array[],
   sums: Float32Array,
 ): Promise<Uint16Array> {
   const arena = createArena({
-    ...{ pixels: inputsOf(model), unlabelled: 0, evaluation: 0, parameterCount: parameterCount.length },
+    ...{ pixels: inputsOf(model), unlabelled: 0, evaluation: 0, parameterCount: parameters.length },
     ...{ shards: 1, workspaces: 1, workspaceBytes: workspaceBytesOf(model, BATCH, false) },
   });
-  floats(arena, 'parameters', parameterCount.length).set(parameterCount);
+  floats(arena, 'parameters', parameters.length).set(parameters);
   const engine = createEngine(arena);
   await engine.prepare(model);
   const network = engine.network(model, BATCH, 0, false);

@@ -136,6 +136,7 @@ it.each<[TrainOptions, string]>([
   [{ coordinator: {} as Coordinator }, 'coordinator'],
   [{ validateEvery: -1 }, 'validateEvery'],
   [{ ['worker' as string]: 2 }, 'worker'],
+  [{ preset: 'custom', stages: [] }, 'hidden'],
 ])('the options %j are refused by name, before anything is trained', async (wrong, name) => {
   const error = await failureOf(train({ ...TINY, ...wrong }).result, name);
   expect(error.code).toBe('E_CONFIG');
