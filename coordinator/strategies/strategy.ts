@@ -24,11 +24,14 @@ export interface StepRequest {
 }
 
 export interface StepOutcome {
-  /** What the step minimised: the mean labelled loss + factor * the mean weighted loss of the unlabelled batch (targets.ts). */
+  /**
+   * What the step minimised: the mean labelled loss + factor * the mean weighted loss of the unlabelled batch
+   * (targets.ts).
+   */
   readonly loss: number;
-  /** The mean loss of the step's labelled rows; 0 where there are none. */
+  /** The mean loss of the step's labelled rows; 0 if there are none. */
   readonly labelledLoss: number;
-  /** The mean over the unlabelled rows that counted, of each loss times the row's weight; 0 where none did. */
+  /** The mean over the unlabelled rows that counted, of each loss times the row's weight; 0 if none did. */
   readonly unlabelledLoss: number;
   /** The number of unlabelled rows whose confidence reached the threshold. */
   readonly counted: number;

@@ -1,3 +1,4 @@
+// Tests the fingerprints of what a machine computes.
 import { afterEach, expect, it, vi } from 'vitest';
 import { nativeVariants } from '../../src/engine/native/native.js';
 import { numericsFingerprint } from '../../src/models/fingerprint.js';

@@ -1,3 +1,4 @@
+// Tests that docs/errors.md lists every error code.
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { ERROR_CODES } from '../../src/errors.js';

@@ -1,3 +1,4 @@
+// Tests the progress of a gradient, by which sums wait for its parts.
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { attachArena, type Regions } from '../../src/engine/arena.js';

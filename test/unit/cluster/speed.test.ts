@@ -1,3 +1,4 @@
+// Tests how the speed of a member is measured.
 import { describe, expect, it } from 'vitest';
 import { Speed } from '../../../coordinator/executors/cluster/member.js';
 

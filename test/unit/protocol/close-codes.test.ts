@@ -1,3 +1,4 @@
+// Tests how the reason of an end is sent in a close frame.
 import { describe, expect, it } from 'vitest';
 import { type ErrorCode, PseudolabelError } from '../../../src/errors.js';
 import { closeFrameOf, reasonOf } from '../../../src/protocol/close-codes.js';

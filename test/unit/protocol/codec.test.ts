@@ -1,3 +1,4 @@
+// Tests the frames of the protocol: their layout, their checksums, and which ones are refused.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';

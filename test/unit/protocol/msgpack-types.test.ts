@@ -1,3 +1,4 @@
+// Tests which msgpack values are accepted, and the limits of their number and depth.
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';

@@ -1,3 +1,4 @@
+// Tests the forward pass that reconstructs images for reports.
 import { expect, it } from 'vitest';
 import { layoutOf, modelOf } from '../../../src/models/dense/model.js';
 import { reconstruct } from '../../../src/reporting/image.js';

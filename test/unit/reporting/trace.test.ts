@@ -1,3 +1,4 @@
+// Tests the trace of a run.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Call } from '../../../src/engine/timeline.js';

@@ -1,3 +1,4 @@
+// Tests medians and their confidence intervals.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { keyOf, Stream } from '../../../src/random.js';

@@ -1,3 +1,4 @@
+// Tests the laws of scaling: the serial share of Karp and Flatt, and the fits of Amdahl and the universal law.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

@@ -1,3 +1,4 @@
+// Tests the sentences of a scaling report.
 import { describe, expect, it } from 'vitest';
 import { conclusionLines, fitLines, scalingLines } from '../../../coordinator/scaling/lines.js';
 import { simulate } from '../../../src/scaling/simulate.js';

@@ -1,3 +1,4 @@
+// Tests the command line that starts the ranks of a measured job.
 import { describe, expect, it } from 'vitest';
 import { type JobPlace, mpirunCommand } from '../../../coordinator/scaling/mpirun.js';
 

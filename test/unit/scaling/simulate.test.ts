@@ -1,3 +1,4 @@
+// Tests the simulation of a cluster against its formulas.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { COLLECTIVES, type NodeCost, parseNetwork, simulate } from '../../../src/scaling/simulate.js';

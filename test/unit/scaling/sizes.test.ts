@@ -1,3 +1,4 @@
+// Tests which numbers of workers, nodes and ranks a scaling measurement compares.
 import { describe, expect, it } from 'vitest';
 import { type SizeFlags, sizesOf, totals, unitOf, whoIsCompared } from '../../../coordinator/commands/scaling.js';
 

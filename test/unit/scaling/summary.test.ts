@@ -1,3 +1,4 @@
+// Tests the summary of a scaling measurement, and when no conclusion is drawn.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Block, medianBlock, type Round, summarise } from '../../../src/scaling/summary.js';

@@ -1,3 +1,4 @@
+// Tests how the time of a step is split into its parts.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ACTIVITIES, type Activity, type Call } from '../../../src/engine/timeline.js';

@@ -1,3 +1,4 @@
+// Tests the limits of unauthenticated connections.
 import { describe, expect, it } from 'vitest';
 import { ConnectionLimiter } from '../../../coordinator/server/unauthenticated-connections.js';
 import { ManualClock } from '../../manual-clock.js';

@@ -1,3 +1,4 @@
+// Tests the files of tokens and certificates: how they are made, who may read them, and when they are refused.
 import { X509Certificate } from 'node:crypto';
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// Tests how addresses of coordinators are read.
 import { describe, expect, it } from 'vitest';
 import { formatAddress, isLoopback, parseAddress } from '../../../worker/address.js';
 
