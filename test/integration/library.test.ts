@@ -43,7 +43,7 @@ it('a run tells what happens, and ends with a tf.LayersModel and its accuracy', 
   expect(accuracy).toBe(testAccuracy);
   expect(classNames).toEqual(['flat', 'upright']);
 
-  // TensorFlow.js says of the first images what `label` does.
+  // TensorFlow.js predicts the same for the first images as `label`.
   const labelled = await label({ saved }, dataset, { workers: 1 });
   const tf = tensorflow();
   const first = Float32Array.from(dataset.train.images.at(0), (byte) => byte / 255);
@@ -84,7 +84,7 @@ it("a program's own model is trained from its own weights, and is not changed", 
   expect(own.getWeights().map((weight) => [...weight.dataSync()])).toEqual(before);
   const after = (model as InstanceType<typeof tf.LayersModel>).getWeights().map((weight) => [...weight.dataSync()]);
   const moved = after.flatMap((values, w) => values.map((value, i) => Math.abs(value - before[w]![i]!)));
-  expect(Math.max(...moved)).toBeLessThan(0.01); // one step of Adam
+  expect(Math.max(...moved)).toBeLessThan(0.01); // This is one step of Adam.
   expect(Math.max(...moved)).toBeGreaterThan(0);
   const again = await train({ ...TINY, model: own, maxSteps: 1, workers: 1 }).result;
   const fresh = await train({ ...TINY, model: own, maxSteps: 1, fresh: true }).result;
@@ -158,7 +158,7 @@ it('a run that was stopped goes on to the bits of one that was not, with its own
   expect(stage).toMatchObject({ kind: 'stage', steps: 12 });
   const { weightsSha256 } = await run.result;
   expect(weightsSha256).toBe((await train(TINY).result).weightsSha256);
-  // Of a run that has ended, the result.
+  // For a run that has ended, this gives its result.
   expect((await train({ resume: out }).result).weightsSha256).toBe(weightsSha256);
 });
 
