@@ -28,7 +28,8 @@ interface Paths {
 
 /** Options that name a file to write or, like `out`, a folder to write. All other options with a path are read. */
 const WRITTEN = ['json', 'trace', 'out', 'reviewPage', 'page', 'sheet', 'sortInto'];
-const SORTED = '--sort-into';
+/** An option that writes a picture. */
+const SHEET = '--sheet';
 const TAKES_PATH = /[<[](file|dir|path)[>\]]/;
 
 /** The files in this program's folders besides those of runs. */
@@ -65,7 +66,7 @@ export const isOutput = (command: Command, position: number): boolean =>
 /** Throws E_USAGE for an output that would replace something, and E_OUTPUT for one that cannot be written. */
 export async function checkPaths({ outputs, inputs, folders }: Paths): Promise<void> {
   const seen = new Map<string, string>();
-  for (const folder of folders.filter(({ name }) => name === SORTED)) await checkOutside(folder, inputs);
+  for (const folder of folders) await checkOutside(folder, inputs);
   for (const { name, path } of outputs) {
     try {
       const destination = await destinationOf(path);
@@ -89,17 +90,22 @@ export async function checkPaths({ outputs, inputs, folders }: Paths): Promise<v
       throw cannotWrite(path, error);
     }
   }
+  for (const sheet of outputs.filter(({ name }) => name === SHEET)) await checkOutside(sheet, inputs);
 }
 
-/** Throws E_USAGE for a folder of sorted images within the data, because they would be data of the next training. */
+/**
+ * Throws E_USAGE for a folder or a picture within the data, because the next training would read it as images or as a
+ * class.
+ */
 async function checkOutside({ name, path }: NamedPath, inputs: readonly NamedPath[]): Promise<void> {
-  const read = inputs.map((input) => (isOurs(input.path) ? readBy(input.path) : [input.path]));
+  const given = inputs.filter((input) => input.name === '--data' || !input.name.startsWith('--'));
+  const read = given.map((input) => (isOurs(input.path) ? readBy(input.path) : [input.path]));
   for (const data of (await Promise.all(read)).flat())
     if (isWithin(await realPathOf(data), await realPathOf(path)))
       throw new PseudolabelError(
         'E_USAGE',
-        `${name} ${path} lies in the data (${data}): its folders would be read as classes`,
-        'give a folder elsewhere',
+        `${name} ${path} lies in the data (${data}): the next command would read it as images`,
+        'give a path elsewhere',
       );
 }
 

@@ -106,16 +106,21 @@ describe('a result', () => {
     expect(await refusal('label', at('run'), '--out', at('others.csv'))).toBeUndefined();
   });
 
-  it('is no folder of classes within the data', async () => {
+  it('is no folder and no picture within the data, which the next command would read', async () => {
     await file('data', 'unlabelled', '1.png');
     await mkdir(at('run'));
     await writeFile(at('run', 'config.json'), JSON.stringify({ data: at('data') }));
+    const within = { code: 'E_USAGE', message: expect.stringContaining('lies in the data') };
     const sorted = (folder: string) => refusal('label', at('run'), '--out', at('x.csv'), '--sort-into', folder);
-    expect(await sorted(at('data', 'sorted'))).toMatchObject({
-      code: 'E_USAGE',
-      message: expect.stringContaining('classes'),
-    });
+    expect(await sorted(at('data', 'sorted'))).toMatchObject(within);
     expect(await sorted(at('sorted'))).toBeUndefined();
+    const run = (folder: string) => refusal('train', '--data', at('data'), '--cache', at('cache'), '--out', folder);
+    expect(await run(at('data', 'runs', 'first'))).toMatchObject(within);
+    expect(await run(at('cache', 'first'))).toBeUndefined();
+    expect(await refusal('data', at('data'), '--sheet', at('data', 'sheet.png'))).toMatchObject(within);
+    expect(
+      await refusal('data', at('data'), '--sheet', at('sheet.png'), '--json', at('data', 'x.json')),
+    ).toBeUndefined();
   });
 
   it('is not written over another result of the same command (case 17)', async () => {
