@@ -5,19 +5,8 @@ import { cannotWrite } from '../src/files/write-errors.js';
 import { invocationHere } from './commands/invocation.js';
 import type { Context } from './commands/options.js';
 import { programOf } from './commands/program.js';
+import { stopOnSignal } from './signals.js';
 import { Terminal } from './terminal/terminal.js';
-
-/**
- * The signals that stop the program. mpirun passes SIGUSR2 on at once and does not end the job; after SIGINT or SIGTERM
- * it gives the ranks about a second. SIGHUP comes when the terminal goes away. SIGBREAK exists on Windows only.
- */
-const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2', 'SIGBREAK'] as const;
-
-/**
- * One Ctrl-C may arrive several times: the terminal signals the whole process group, and the launcher and npm pass the
- * signal on. Signals within this time count as one.
- */
-const ONE_REQUEST_MS = 2000;
 
 /** Error codes of a stream whose reader is gone. A terminal that went away gives EIO. */
 const UNREAD = ['EPIPE', 'EIO', 'ENXIO', 'ECONNRESET', 'ENOTCONN', 'ERR_STREAM_DESTROYED'];
@@ -37,30 +26,6 @@ function usageError({ code, exitCode, message }: CommanderError): PseudolabelErr
   return new PseudolabelError('E_USAGE', problem!, suggestion ?? `add --help to see what is possible${numbers}`);
 }
 
-/** The first signal asks to stop once everything is saved; the second one stops at once. */
-function stopOnSignal(): AbortSignal {
-  const controller = new AbortController();
-  let asked = 0;
-  const stop = (name?: NodeJS.Signals): void => {
-    const now = performance.now();
-    if (controller.signal.aborted) {
-      // The loss of the terminal is not a second Ctrl-C.
-      if (now - asked > ONE_REQUEST_MS && name !== 'SIGHUP') process.exit(130);
-      return;
-    }
-    asked = now;
-    terminal.note('stopping; Ctrl-C again stops at once');
-    controller.abort(new PseudolabelError('E_INTERRUPTED', 'stopped before it was done', 'start it again'));
-  };
-  // The launcher says whether the program outlives its terminal (hangup.mjs). Without a handler, SIGHUP ends Node.
-  const outlives = process.env.PSEUDOLABEL_HANGUP === 'ignored';
-  for (const name of STOPPING) process.on(name, name === 'SIGHUP' && outlives ? () => undefined : stop);
-  // A disconnect means that the launcher was killed. Nobody else knows of this process, so it stops itself.
-  process.on('disconnect', () => stop());
-  process.channel?.unref();
-  return controller.signal;
-}
-
 function fail(error: unknown): number {
   terminal.explain(error);
   return exitCodeOf(error);
@@ -74,7 +39,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 process.on('uncaughtException', (error) => process.exit(fail(error)));
 try {
-  const signal = stopOnSignal();
+  const signal = stopOnSignal((text) => terminal.note(text));
   const goesOn: Context['goesOn'] = (folder, line) => void process.send?.({ folder, line });
   await programOf({ terminal, signal, invocation: invocationHere(), goesOn }).parseAsync();
 } catch (error) {

@@ -1,9 +1,10 @@
 // Does tensor-parallel steps on one machine: the passes of its threads over tensor shards, and the layers between two
 // passes.
+
 import { CacheOf } from '../src/cached.js';
 import type { Arena } from '../src/engine/arena.js';
 import { loadKernel } from '../src/engine/kernel/kernel.js';
-import { PseudolabelError } from '../src/errors.js';
+import { notFinite } from '../src/failures.js';
 import { dropoutOf } from '../src/models/dense/layer.js';
 import type { DenseModel } from '../src/models/dense/model.js';
 import { NarrowLayers } from '../src/models/dense/narrow-layers.js';
@@ -222,7 +223,7 @@ export class TensorPasses {
         upper.activationBound * narrowLayers.outputBound < FINITE_BOUND &&
         first.activationBound * below.largest < FINITE_BOUND &&
         scale * first.weightBound * below.largest < FINITE_BOUND;
-      if (!areFinite) throw notFinite(step);
+      if (!areFinite) throw notFinite(`the gradient is not finite in stage ${step.stage}, step ${step.step}`);
       const results = upper.backward(below.gradient);
       this.updates++;
       narrowLayers.update(step.optimizer, this.updates);
@@ -242,9 +243,4 @@ export class TensorPasses {
       return new NarrowLayers(kernel, arena, model, counts.rows, narrowLayers);
     });
   }
-}
-
-function notFinite({ stage, step }: TensorStep): PseudolabelError {
-  const fix = 'a smaller learning rate helps; the last checkpoint holds the parameters of before';
-  return new PseudolabelError('E_NOT_FINITE', `the gradient is not finite in stage ${stage}, step ${step}`, fix);
 }

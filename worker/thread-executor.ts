@@ -3,12 +3,11 @@ import { cached } from '../src/cached.js';
 import { shardRange } from '../src/data/shards.js';
 import { type Arena, type ArenaShape, createArena, floats, type ImageSets, pseudoLabels } from '../src/engine/arena.js';
 import { UPDATE_CHUNK } from '../src/engine/kernel/kernel.js';
-import { clipScale, type OptimizerStep } from '../src/engine/optimizer.js';
-import { PseudolabelError } from '../src/errors.js';
+import type { OptimizerStep } from '../src/engine/optimizer.js';
 import type { Rows } from '../src/graph/rows.js';
+import { clipScaleOf } from '../src/models/gradient-clipping.js';
 import type { Model } from '../src/models/model.js';
 import { beforeThreads, needsTensorFlow, parameterCount, statisticsStart } from '../src/models/models.js';
-import { normOf } from '../src/models/norm.js';
 import type {
   DescribeResult,
   Description,
@@ -120,7 +119,7 @@ export class ThreadExecutor implements Executor {
     const { clip } = optimizer;
     const norms = clip === undefined ? [] : await this.forEach<NormResult>(slices, { kind: 'norm', ...gradient });
     const summed =
-      clip === undefined ? gradient : { ...gradient, shards: 1, isSummed: true, scale: scaleOf(clip, norms) };
+      clip === undefined ? gradient : { ...gradient, shards: 1, isSummed: true, scale: clipScaleOf(clip, norms) };
     this.updates++;
     const task = { kind: 'update', update: this.updates, optimizer, ...summed } as const;
     const updates = await this.forEach<UpdateResult>(slices, task);
@@ -199,15 +198,3 @@ export class ThreadExecutor implements Executor {
 type Slice = Pick<UpdateTask, 'slice' | 'start' | 'end'>;
 /** A task of each slice, before the slice is known. */
 type OfSlices = Omit<UpdateTask, keyof Slice> | Omit<NormTask, keyof Slice>;
-
-/** Returns the factor that clips the gradient. Throws E_NOT_FINITE before anything is updated. */
-function scaleOf(clip: number, norms: readonly NormResult[]): number {
-  const norm = normOf(norms);
-  if (Number.isFinite(norm)) return clipScale(clip, norm);
-  const fix = 'a smaller learning rate helps; the last checkpoint holds the parameters of before';
-  throw new PseudolabelError(
-    'E_NOT_FINITE',
-    'the sum of the gradients is not finite, so that it cannot be clipped',
-    fix,
-  );
-}

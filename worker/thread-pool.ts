@@ -1,7 +1,9 @@
 // Runs the threads of an executor. Each task has a workspace of its own, and runs again if its thread is lost.
+
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { PseudolabelError } from '../src/errors.js';
+import { FROM_CHECKPOINT } from '../src/failures.js';
 import { built } from '../src/files/read.js';
 import { ModelWriter } from '../src/models/model-text.js';
 import type { Result, Task } from '../src/models/tasks.js';
@@ -113,7 +115,7 @@ export class ThreadPool {
 
 function explained(error: unknown): unknown {
   if (!(error instanceof Error) || error.name !== 'AbortError') return PseudolabelError.revive(error);
-  const fix = 'the machine may be overloaded or suspended: resume from the last checkpoint with --resume';
+  const fix = `the machine may be overloaded or suspended: ${FROM_CHECKPOINT}`;
   return new PseudolabelError('E_TIMEOUT', `a worker did not answer for ${TASK_DEADLINE_MS / 1000} s`, fix);
 }
 
@@ -124,8 +126,8 @@ export function isLostThread(error: unknown): boolean {
 }
 
 function wasClosed(cause: unknown): PseudolabelError {
-  const fix = 'resume from the last checkpoint with --resume';
-  return new PseudolabelError('E_INTERRUPTED', 'the workers were closed before their work was done', fix, { cause });
+  const message = 'the workers were closed before their work was done';
+  return new PseudolabelError('E_INTERRUPTED', message, FROM_CHECKPOINT, { cause });
 }
 
 function lost(cause: unknown): PseudolabelError {

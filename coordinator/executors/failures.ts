@@ -1,17 +1,12 @@
 // Makes the errors of executors, in words for the user of a run.
 
 import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
+import { FROM_CHECKPOINT } from '../../src/failures.js';
 
-const FROM_CHECKPOINT = 'go on from the last checkpoint with --resume';
 const SAME_VERSION = 'run the same version on all machines';
 
 export function wasClosed(who: 'nodes' | 'ranks'): PseudolabelError {
   return new PseudolabelError('E_INTERRUPTED', `the ${who} were closed before their work was done`, FROM_CHECKPOINT);
-}
-
-export function notFinite(): PseudolabelError {
-  const fix = 'a smaller learning rate helps; the last checkpoint holds the parameters of before';
-  return new PseudolabelError('E_NOT_FINITE', 'the sum of the gradients is not finite', fix);
 }
 
 /** Makes the error for machines whose parameters differ from the coordinating machine's after this number of steps. */
@@ -19,7 +14,7 @@ export function drifted(names: readonly string[], coordinator: string, steps: nu
   return new PseudolabelError(
     'E_DRIFT',
     `after ${steps} steps the parameters of ${names.join(', ')} differ from those of ${coordinator}`,
-    'check the memory of that machine, and go on without it from the last checkpoint with --resume',
+    `check the memory of that machine, and without it ${FROM_CHECKPOINT}`,
   );
 }
 

@@ -1,5 +1,4 @@
 // Decides whether other machines may join a run. All should compute the same bits.
-import type { ArenaShape } from '../../src/engine/arena.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { Numerics } from '../../src/models/fingerprint.js';
 
@@ -33,15 +32,4 @@ function otherNumerics(names: readonly string[], numerics: Numerics, coordinator
     }`,
     `use the same version${numerics === 'f32' ? '' : ' on machines of one type'}, or start the run with --allow-mixed and do without exact repetition`,
   );
-}
-
-/** Returns the arena shape that other machines are told. They choose their own workspaces. */
-export function sentShape({
-  workspaces: _,
-  tensorShardBytes = 0,
-  shardGroupBytes = 0,
-  averages = false,
-  ...rest
-}: ArenaShape) {
-  return { ...rest, tensorShardBytes, shardGroupBytes: shardGroupBytes, averages };
 }

@@ -2,7 +2,8 @@
 import type { Dataset } from '../../src/data/dataset.js';
 import { toLayersModel } from '../../src/models/layers-model.js';
 import type { SavedModel } from '../../src/models/saved-model.js';
-import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';
+import { confusionMatrix } from '../../src/reporting/confusion.js';
+import { accuracy } from '../../src/reporting/metrics.js';
 import { checkPixels, classified, classNamesOf, loadClassifier, testOf } from '../classifier.js';
 import { interruptible } from './abort-signal.js';
 import { checkEnvironment } from './environment.js';

@@ -14,8 +14,9 @@ import type { SearchProgress } from '../propagation.js';
 import type { Predictions, StepOutcome } from '../strategies/strategy.js';
 import type { Observer, Position } from '../train.js';
 import { membersMeasure, type Reconstructions, reconstructionsOf, TrueLabels } from './diagnostics.js';
+import { identityOfRun } from './identity.js';
 import { doubtfulOf } from './pictures.js';
-import { identityOfRun, type ResolvedRun, type Session } from './resolved-run.js';
+import type { ResolvedRun, Session } from './resolved-run.js';
 import type { Metric, Phase } from './result.js';
 import type { RunDirectory } from './run-directory.js';
 

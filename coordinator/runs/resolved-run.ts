@@ -1,14 +1,12 @@
 // Resolves a run once: turns its config into what it means on its data set. All code that trains, records, shows or
 // resumes a run takes this result, and the session that computes it.
-import type { Identity } from '../../src/checkpoint/checkpoint.js';
-import { sha256OfParameters } from '../../src/checksum.js';
 import { type Dataset, knownCount, UNKNOWN } from '../../src/data/dataset.js';
 import { type Split, splitLabelled } from '../../src/data/split.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { methodOf } from '../../src/methods/methods.js';
 import { checkGraph } from '../../src/models/graph-limits.js';
 import { parameterCount } from '../../src/models/models.js';
-import { DEFAULT_LABELS_PER_CLASS, hiddenOf, identityOf, type RunConfig } from '../../src/training/config.js';
+import { DEFAULT_LABELS_PER_CLASS, hiddenOf, type RunConfig } from '../../src/training/config.js';
 import { changesOfPlan, planOf } from '../../src/training/plan.js';
 import type { PresetInput } from '../../src/training/presets/shared.js';
 import { shardsFor } from '../../src/training/shards.js';
@@ -159,24 +157,6 @@ export const countsOf = ({ split, dataset }: ResolvedRun): ImageCounts => ({
 /** Returns how the stages in the config, or the given ones, differ from those that its other options give now. */
 export const changesOf = ({ config, task }: ResolvedRun, stages = config.stages): string[] =>
   changesOfPlan({ ...config, stages }, task);
-
-/**
- * Returns what identifies a run: its checkpoints fit no other run. The strategies are those that were chosen, not
- * `auto`.
- */
-export function identityOfRun({ config, dataset, stages, strategies, parameters }: ResolvedRun): Identity {
-  // A start is identified by its parameters, not by its path.
-  const { strategy: _, start: __, ...identity } = identityOf(config);
-  const { seed, shards } = config;
-  const start = parameters && { startSha256: sha256OfParameters(parameters) };
-  // Older checkpoints name a precision, because there were two.
-  return {
-    config: { ...identity, precision: 'f32', stages, strategies, ...start },
-    seed,
-    shards,
-    dataSha256: dataset.sha256,
-  };
-}
 
 /** The MPI job that computed a run. */
 export interface Job {

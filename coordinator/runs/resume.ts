@@ -16,8 +16,9 @@ import { methodOf } from '../../src/methods/methods.js';
 import { parameterCount } from '../../src/models/models.js';
 import { DATA } from '../../src/reporting/record.js';
 import { normalise, type RunConfig } from '../../src/training/config.js';
+import { identityOfRun } from './identity.js';
 import { FolderLock } from './lock.js';
-import { changesOf, identityOfRun, type ResolvedRun, validationCount } from './resolved-run.js';
+import { changesOf, type ResolvedRun, validationCount } from './resolved-run.js';
 import type { RunData } from './result.js';
 import { RunDirectory } from './run-directory.js';
 

@@ -5,13 +5,14 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CHECKPOINT_FILE } from '../../src/checkpoint/checkpoint.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { MOST_TEXT_BYTES, parseJson, readJson, readText } from '../../src/files/read.js';
+import { readJson } from '../../src/files/read.js';
 import { removeTemporary } from '../../src/files/remove.js';
-import { appendTo, makeFolder, refuseLinks, writeIn } from '../../src/files/write.js';
+import { makeFolder, refuseLinks, writeIn } from '../../src/files/write.js';
 import { cannotWrite } from '../../src/files/write-errors.js';
 import type { RunConfig } from '../../src/training/config.js';
 import type { Position } from '../train.js';
 import { FolderLock, LOCK_FILE } from './lock.js';
+import { dropMetricsFrom, MetricsLog } from './metrics-log.js';
 import type { Metric, RunResult } from './result.js';
 
 /** The files for reports. */
@@ -41,19 +42,16 @@ const isOurs = (name: string): boolean => name in PLACES || FILES.includes(name)
 export const isRunFile = (name: string): boolean =>
   name !== 'report.html' && Object.entries(PLACES).some(([place, names]) => place !== 'plots' && names.test(name));
 
-/** The number of lines of metrics.jsonl that are kept in memory before they are written. */
-const BUFFERED_LINES = 100;
-
 export class RunDirectory {
   readonly checkpoints: string;
-  private lines: string[] = [];
-  private writing: Promise<void> = Promise.resolve();
+  private readonly metrics: MetricsLog;
 
   private constructor(
     readonly path: string,
     private readonly lock: FolderLock,
   ) {
     this.checkpoints = join(path, 'checkpoints');
+    this.metrics = new MetricsLog(path, lock);
   }
 
   /** Makes the directory of a new run. Throws E_OUTPUT if the folder is not empty or cannot be made, and E_LOCKED. */
@@ -89,22 +87,7 @@ export class RunDirectory {
     const directory = new RunDirectory(path, lock);
     for (const name of await namesIn(path)) if (isOurs(name)) await refuseLinks(path, name);
     await removeTemporary(path, PLACES);
-    const file = join(path, 'metrics.jsonl');
-    if (!existsSync(file)) return directory;
-    const isBefore = (line: string): boolean => {
-      const { stage, step } = parseJson(line) as Metric;
-      const s = stageNames.indexOf(stage);
-      return s < position.stage || (s === position.stage && step < position.step);
-    };
-    const lines = (await readText(file, MOST_TEXT_BYTES)).split('\n').filter((line) => line.endsWith('}'));
-    await writeIn(
-      path,
-      'metrics.jsonl',
-      lines
-        .filter(isBefore)
-        .map((line) => `${line}\n`)
-        .join(''),
-    );
+    await dropMetricsFrom(path, stageNames, position);
     return directory;
   }
 
@@ -140,22 +123,14 @@ export class RunDirectory {
     }
   }
 
+  /** Adds a line to metrics.jsonl. */
   append(metric: Metric): void {
-    this.lines.push(`${JSON.stringify(metric)}\n`);
-    // A failure is not lost: the next flush rejects too, and there is one before anything is saved.
-    if (this.lines.length >= BUFFERED_LINES) this.flush().catch(() => undefined);
+    this.metrics.append(metric);
   }
 
   /** Resolves when all metrics so far are in the file. */
   flush(): Promise<void> {
-    const text = this.lines.join('');
-    this.lines = [];
-    const file = join(this.path, 'metrics.jsonl');
-    this.writing = this.writing.then(async () => {
-      await this.lock.check();
-      if (text !== '') await appendTo(file, text);
-    });
-    return this.writing;
+    return this.metrics.flush();
   }
 
   /** Releases the lock, so that other processes may resume the run. */

@@ -4,7 +4,7 @@
 import { shardRange } from '../../src/data/shards.js';
 import { inputsOf } from '../../src/models/models.js';
 import type { Executor, ShardStep } from '../../src/training/executor.js';
-import { notFinite, outcomeOf, type StepOutcome, type StepRequest, type Strategy } from './strategy.js';
+import { notFiniteIn, outcomeOf, type StepOutcome, type StepRequest, type Strategy } from './strategy.js';
 
 export class DataParallel implements Strategy {
   constructor(
@@ -16,7 +16,7 @@ export class DataParallel implements Strategy {
     const steps = Array.from({ length: this.shards }, (_, shard) => this.shardStep(request, shard));
     const { results, update } = await this.executor.gradients(steps);
     results.forEach((result, shard) => {
-      if (!result.finite) throw notFinite(request, `, shard ${shard}`);
+      if (!result.finite) throw notFiniteIn(request, `, shard ${shard}`);
     });
     await update(request.optimizer);
     return outcomeOf(results, request);

@@ -3,7 +3,8 @@
 
 import type { StepAugmentation } from '../../src/data/augmentation.js';
 import type { OptimizerStep } from '../../src/engine/optimizer.js';
-import { PseudolabelError } from '../../src/errors.js';
+import type { PseudolabelError } from '../../src/errors.js';
+import { notFinite } from '../../src/failures.js';
 import type { UnlabelledRows } from '../../src/methods/method.js';
 import type { Model } from '../../src/models/model.js';
 import type { GradientResult, LabelledRows } from '../../src/models/tasks.js';
@@ -82,11 +83,6 @@ export function outcomeOf(
   };
 }
 
-/** Makes the error for a step. part: the part of the step that is not finite, such as ', shard 1'. */
-export function notFinite({ stage, step }: StepRequest, part = ''): PseudolabelError {
-  return new PseudolabelError(
-    'E_NOT_FINITE',
-    `loss or gradient is not finite in stage ${stage}, step ${step}${part}`,
-    'a smaller learning rate helps; the last checkpoint holds the parameters of before',
-  );
-}
+/** Makes the error for a step that is not finite. part: the part of it, such as ', shard 1'. */
+export const notFiniteIn = ({ stage, step }: StepRequest, part = ''): PseudolabelError =>
+  notFinite(`loss or gradient is not finite in stage ${stage}, step ${step}${part}`);

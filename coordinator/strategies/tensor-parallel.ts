@@ -16,7 +16,7 @@ import { denseOnly, termsOf } from '../../src/models/models.js';
 import type { Logits, TensorStep } from '../../src/models/tensor-tasks.js';
 import type { Executor } from '../../src/training/executor.js';
 import {
-  notFinite,
+  notFiniteIn,
   outcomeOf,
   type Predictions,
   type StepOutcome,
@@ -54,7 +54,7 @@ export class TensorParallel implements Strategy {
     const rows = { labels, labelledBatch: labels.length, unlabelled, terms };
     const { counts, statistics } = setTargets(rows, prediction, output.goals);
     const loss = output.loss(pass.logits, labels.length + batch);
-    if (!isBounded(step.model, pass, loss)) throw notFinite(request);
+    if (!isBounded(step.model, pass, loss)) throw notFiniteIn(request);
     await pass.backward(loss.gradient);
     const results = { rows: labels.length + batch, ...lossSums(loss.losses, labels.length, counts, terms), statistics };
     return outcomeOf([results], request);

@@ -2,8 +2,10 @@
 //
 // MPI has no common binary interface: handles are numbers in MPICH, and addresses of symbols in Open MPI. Other
 // libraries are therefore refused.
+
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { PseudolabelError } from '../errors.js';
+import { FROM_CHECKPOINT } from '../failures.js';
 import type { Collective, Piece } from './collective.js';
 
 /** A number, an address or the memory of an array. */
@@ -243,7 +245,7 @@ class Mpi implements Collective {
 
   private late(waited: number): PseudolabelError {
     const message = `rank ${this.rank} waited for the others for ${Math.round(waited / 1000)} s`;
-    this.failure = new PseudolabelError('E_TIMEOUT', message, 'resume from the last checkpoint with --resume');
+    this.failure = new PseudolabelError('E_TIMEOUT', message, FROM_CHECKPOINT);
     return this.failure;
   }
 }

@@ -2,6 +2,9 @@
 // machine that has all shards of a subtree can sum it alone, and the bits of the whole sum stay the same
 // (engine/kernel/assembly/optimizers.ts).
 
+/** The most shards of a run: the kernel's tree of sums has room for no more (engine/kernel/kernel.ts). */
+export const MOST_SHARDS = 2 ** 16;
+
 /** Shards [first, first + count). */
 export interface Subtree {
   readonly first: number;

@@ -30,6 +30,17 @@ export interface ArenaShape {
   readonly shardGroupBytes?: number;
 }
 
+/** Returns the arena shape that other machines are told. They choose their own workspaces. */
+export function sentShape({
+  workspaces: _,
+  tensorShardBytes = 0,
+  shardGroupBytes = 0,
+  averages = false,
+  ...rest
+}: ArenaShape) {
+  return { ...rest, tensorShardBytes, shardGroupBytes, averages };
+}
+
 /** The byte offsets of the regions, each aligned to 64 bytes. */
 export interface Regions {
   /** u16. */

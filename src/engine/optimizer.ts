@@ -56,12 +56,6 @@ export interface UpdateRange {
   readonly scale?: number;
 }
 
-/**
- * Returns the factor, at most 1, that scales a gradient of this norm so that its norm is at most `clip` (Pascanu et al.
- * 2013, algorithm 1).
- */
-export const clipScale = (clip: number, norm: number): number => (norm > clip ? clip / norm : 1);
-
 /** Sums the gradient buffers of a range of the parameters and applies the optimizer, in one pass. */
 export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRange): void {
   const { p, m, v, gradientBuffers, stride, shards, start, end, id, updateLog, scale = 1 } = range;
@@ -107,18 +101,6 @@ export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRan
       updateLog,
     );
   }
-}
-
-/** Addresses of the parameters and their average, in bytes; start and end are in floats from there. */
-export type AverageRange = Pick<UpdateRange, 'p' | 'start' | 'end' | 'id' | 'updateLog'> & { readonly average: number };
-
-/**
- * average = decay * average + (1 - decay) * p. This is the pass of an update, with its log: the parameters are the one
- * gradient buffer, the average is its moment, and the parameters themselves do not change (c = 0).
- */
-export function updateAverage(kernel: Kernel, decay: number, range: AverageRange): void {
-  const { p, average, start, end, id, updateLog } = range;
-  kernel.momentum(p, average, p, 0, 1, start, end, decay, 1 - decay, 0, 1, 0, id, updateLog);
 }
 
 function biasCorrections({ beta1, beta2, t }: Extract<Rule, { kind: 'adam' }>) {

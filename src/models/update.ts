@@ -1,7 +1,8 @@
 // Updates a range of the parameters: one pass of the kernel sums over the shards and applies the optimizer.
 
 import { type Arena, gradientStride, UPDATE_LOG_STRIDE } from '../engine/arena.js';
-import { apply, type OptimizerStep, updateAverage } from '../engine/optimizer.js';
+import { apply, type OptimizerStep } from '../engine/optimizer.js';
+import { updateAverage } from '../engine/weight-average.js';
 import type { Engine } from './engine.js';
 import type { UpdateResult, UpdateTask } from './tasks.js';
 

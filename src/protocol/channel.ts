@@ -50,9 +50,3 @@ export interface Channel<Out extends Message, In extends Message> {
   /** Sends what is queued, then ends. A second call has no effect. */
   close(reason?: PseudolabelError): void;
 }
-
-/**
- * The most bytes of a bulk frame's payload: large enough that frames cost little, small enough to overlap with
- * computing.
- */
-export const MAX_BULK = 2 ** 20;

@@ -2,10 +2,11 @@
 // between them. The comments say when each is sent.
 
 import { z } from 'zod';
+import { MOST_SHARDS } from '../collectives/tree.js';
 import { denseSchema } from '../models/dense/model.js';
 import type { Read } from '../models/model-text.js';
 import type { Channel, Message } from './channel.js';
-import { type MessageKind, MOST_VALUES } from './codec.js';
+import type { MessageKind } from './codec.js';
 import {
   binary,
   count,
@@ -14,7 +15,6 @@ import {
   gradientResult,
   list,
   logits,
-  MOST_SHARDS,
   milliseconds,
   modelText,
   numerics,
@@ -29,6 +29,7 @@ import {
   wire,
 } from './fields.js';
 import { described, describeResult, neighbours, neighboursResult, rowsShape, words } from './graph-fields.js';
+import { KIB, MANY, MIB, MOST_STEPS, MOST_SUMS, MOST_VALUES, VERY_MANY } from './limits.js';
 import { clusterStatus } from './status.js';
 
 /** The sets of images that are sent to a node's arena, encoded as in image-codec.ts. */
@@ -61,19 +62,6 @@ export const BULK_KINDS = [
 /** The parts of a node's arena that come from the coordinator. */
 export type SentRegion = Exclude<(typeof BULK_KINDS)[number], ImageSet | 'sum'>;
 export type ImageSet = (typeof IMAGE_SETS)[number];
-
-const KIB = 2 ** 10;
-const MIB = 2 ** 20;
-
-/** The most steps of a replay. The replay log keeps no more (coordinator/executors/cluster/cluster-executor.ts). */
-const MOST_STEPS = 2 ** 12;
-/** Twice the levels of a tree over the most tensor shards. */
-const MOST_SUMS = 64;
-
-/** The most values in a message that lists many shards or images. They are decoded quickly. */
-const MANY = 2 ** 18;
-/** The most values in a message that lists steps, or their results for all classes and each shard. */
-const VERY_MANY = 2 ** 20;
 
 const kind = <const K extends string, S extends z.ZodRawShape>(
   name: K,

@@ -12,7 +12,8 @@ import { Packr, Unpackr } from 'msgpackr';
 import type { z } from 'zod';
 import { PseudolabelError } from '../errors.js';
 import { printable } from '../format.js';
-import { type BulkTag, MAX_BULK, type Message } from './channel.js';
+import type { BulkTag, Message } from './channel.js';
+import { MAX_BULK, MOST_DEPTH, MOST_KIND_BYTES, MOST_VALUES } from './limits.js';
 
 /** The version of frames, handshake and messages together. Both sides must have the same version. */
 export const PROTOCOL_VERSION = 4;
@@ -37,9 +38,6 @@ export interface MessageTables<Out extends Message, In extends Message> {
   readonly first?: readonly In['kind'][];
 }
 
-/** More values than any message has, unless it lists shards. */
-export const MOST_VALUES = 2 ** 12;
-
 /** A frame. When sent: its head and body. When received: the pieces in which it came. */
 export type Frame = readonly Uint8Array[];
 
@@ -51,7 +49,7 @@ const MESSAGE = 1;
 const BULK = 2;
 const START_BYTES = 8;
 const BULK_HEAD_BYTES = 24;
-const MOST_KIND_BYTES = 255;
+
 const NOTHING = new Uint8Array();
 
 /** Returns the bytes of the longest frame that such a table accepts. */
@@ -200,9 +198,6 @@ function plainView({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
 function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
-
-/** How deep arrays and maps may be nested. The deepest message has five levels. */
-const MOST_DEPTH = 16;
 
 /** The bytes behind each token of a fixed length: nil, false, true and numbers. */
 const FIXED_BYTES: Readonly<Record<number, number>> = {

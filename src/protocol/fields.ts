@@ -14,6 +14,7 @@ import type { Model } from '../models/model.js';
 import type { GradientResult, LabelledRows } from '../models/tasks.js';
 import type { TensorStep } from '../models/tensor-tasks.js';
 import type { ShardStep } from '../training/executor.js';
+import { MOST_IMAGE_BYTES } from './limits.js';
 import { bytesOf, labelsOf } from './tensor-codec.js';
 
 /** The largest 32-bit float: (2 - 2^-23) * 2^127. */
@@ -35,8 +36,6 @@ export const milliseconds = z
 /** A model, which the receiver parses and checks once (src/models/model-text.ts, worker/request-checks.ts). */
 export const modelText = z.string().max(2 ** 20);
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-/** The most shards of a config: as many as a tree of sums has room for. */
-export const MOST_SHARDS = 2 ** 16;
 
 /** Returns the schema of a list whose length is checked before its elements. */
 export const list = <T>(element: z.ZodType<T>, most: number, least = 0) =>
@@ -118,12 +117,6 @@ export const gradientResult: z.ZodType<Omit<GradientResult, 'span'>> = z
 
 /** A prediction. Classes are u16 and confidences floats, as little-endian bytes. */
 export const predictResult = z.strictObject({ classes: binary, confidences: binary, milliseconds });
-
-/**
- * The most bytes of images. A node makes room for all of them, and uses memory for those that come; no machine has this
- * much.
- */
-const MOST_IMAGE_BYTES = 2 ** 40;
 
 export const shape = z
   .strictObject({

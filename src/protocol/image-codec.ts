@@ -3,7 +3,8 @@
 import { promisify } from 'node:util';
 import { deflateRaw, inflateRawSync } from 'node:zlib';
 import type { Images } from '../data/images.js';
-import { type BulkTag, MAX_BULK } from './channel.js';
+import type { BulkTag } from './channel.js';
+import { MAX_BULK } from './limits.js';
 
 /** Images [first, end), or the bytes of one image from `offset` on; `bytes` is the size of all. */
 export interface ImagePiece {

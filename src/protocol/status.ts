@@ -1,9 +1,8 @@
 // The status of a run and its nodes, which `pseudolabel status` receives.
+
 import { z } from 'zod';
 import { count, float, list, text } from './fields.js';
-
-/** The most nodes, which is more than a coordinator accepts. */
-const MOST_NODES = 4096;
+import { MOST_NODES } from './limits.js';
 
 const bytes = z.int().min(0);
 

@@ -5,7 +5,7 @@ import type { DenseModel } from '../models/dense/model.js';
 import { exchangesOf, widthsOf } from '../models/dense/tensor-blocks.js';
 import { rowCountsOf, stateOf, tensorShardCount } from '../models/dense/tensor-layout.js';
 import type { Logits, TensorShardRange, TensorStep } from '../models/tensor-tasks.js';
-import { MAX_BULK } from './channel.js';
+import { MAX_BULK } from './limits.js';
 
 /** Returns numbers as little-endian bytes, in the same memory. */
 export const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array | Uint16Array): Uint8Array =>

@@ -1,4 +1,12 @@
-// Presents a confusion matrix so that people can read it, however many classes it has.
+// The confusion matrix, and a form of it that people can read, however many classes there are.
+import type { Classes } from './metrics.js';
+
+/** Returns counts[label][predicted]. */
+export function confusionMatrix(predicted: Classes, labels: Classes, classes: number): number[][] {
+  const counts = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  for (let i = 0; i < labels.length; i++) counts[labels[i]!]![predicted[i]!]! += 1;
+  return counts;
+}
 
 /**
  * The most classes of a matrix. A larger one is hard to read, and a list of the pairs that are confused most says more.

@@ -1,20 +1,13 @@
 // The measures of a classifier.
 
 /** The class of each image. */
-type Classes = Uint8Array | Uint16Array;
+export type Classes = Uint8Array | Uint16Array;
 
 /** Returns the share of the images whose predicted class is their label, from 0 to 1. */
 export function accuracy(predicted: Classes, labels: Classes): number {
   let right = 0;
   for (let i = 0; i < labels.length; i++) right += Number(predicted[i] === labels[i]);
   return right / labels.length;
-}
-
-/** Returns counts[label][predicted]. */
-export function confusionMatrix(predicted: Classes, labels: Classes, classes: number): number[][] {
-  const counts = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  for (let i = 0; i < labels.length; i++) counts[labels[i]!]![predicted[i]!]! += 1;
-  return counts;
 }
 
 /** Returns how many images have each class. */

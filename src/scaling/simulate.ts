@@ -2,7 +2,7 @@
 // collectives (Hockney's: a message of m bytes takes latency + m / bandwidth). `npm run bench -- links` compares it
 // with runs.
 import { PseudolabelError } from '../errors.js';
-import { MAX_BULK } from '../protocol/channel.js';
+import { MAX_BULK } from '../protocol/limits.js';
 import type { Mode } from './summary.js';
 
 export interface Network {

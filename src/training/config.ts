@@ -1,7 +1,9 @@
 // The options of a run: one schema for flags and files, the defaults, and the complete form that all other code takes.
+
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
+import { MOST_SHARDS } from '../collectives/tree.js';
 import { AUGMENTATIONS, type AugmentationName } from '../data/augmentation.js';
 import { DATA_OPTIONS } from '../data/options.js';
 import { PseudolabelError } from '../errors.js';
@@ -15,9 +17,6 @@ import { defaultShards } from './shards.js';
 import { placeInStages, STAGE_LIMITS, stagesSchema } from './stage-schema.js';
 
 export const STRATEGIES = ['auto', 'data', 'tensor'] as const;
-
-/** The kernel's tree of sums has no room for more than 2^16. */
-const MOST_SHARDS = 65536;
 
 /** The labelled images of each class if all labels are known. The paper and the report use this number. */
 export const DEFAULT_LABELS_PER_CLASS = 10;
@@ -209,13 +208,4 @@ function checkCustom(options: z.output<typeof optionsSchema>): void {
   if (idle === undefined) return;
   const fix = 'leave it out, and change the number in the stages, or by --set';
   throw new PseudolabelError('E_CONFIG', `${idle}: has no effect on stages of your own (preset custom)`, fix);
-}
-
-/**
- * Returns the options that the weights of a run depend on, besides its data and its stages. The number of workers and
- * the times of checkpoints are not among them.
- */
-export function identityOf(config: RunConfig): Record<string, unknown> {
-  const { workers, checkpointEvery, checkpointSeconds, keepCheckpoints, stages, ...identity } = config;
-  return Object.fromEntries(Object.entries(identity).filter(([option]) => !(option in DATA_OPTIONS)));
 }

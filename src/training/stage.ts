@@ -2,6 +2,7 @@
 
 import type { Augmentation, View } from '../data/augmentation.js';
 import type { OptimizerStep } from '../engine/optimizer.js';
+import { averageDecay } from '../engine/weight-average.js';
 import { type MethodSettings, methodOf } from '../methods/methods.js';
 import type { PseudoLabelSettings } from '../methods/pseudo-label.js';
 import type { Model } from '../models/model.js';
@@ -75,12 +76,6 @@ export interface Stage {
 
 /** Returns the weight of a step's unlabelled loss. */
 export const alphaAt = ({ method }: Stage, step: number): number => methodOf(method).alpha(method, step);
-
-/**
- * Returns the decay of the average after step `step`. It is smaller at first, so that the average forgets the initial
- * weights.
- */
-const averageDecay = (decay: number, step: number): number => Math.min(decay, (2 + step) / (11 + step));
 
 /** Returns the settings of a stage whose method is pseudo-label, and undefined for others. */
 export const pseudoLabelsOf = ({ method }: Stage): PseudoLabelSettings | undefined =>

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { PseudolabelError } from '../../src/errors.js';
-import { MAX_BULK } from '../../src/protocol/channel.js';
+import { MAX_BULK } from '../../src/protocol/limits.js';
 import { type ChannelPair, Ear, endedAfterEach, short, type Talk, tagOf } from './talk.js';
 
 export function describeChannelEnd(name: string, connect: () => Promise<ChannelPair>): void {

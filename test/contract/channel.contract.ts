@@ -1,7 +1,8 @@
 // Tests what every channel must do, whatever carries it: deliver messages and payloads unchanged and in order.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { type BulkTag, MAX_BULK } from '../../src/protocol/channel.js';
+import type { BulkTag } from '../../src/protocol/channel.js';
+import { MAX_BULK } from '../../src/protocol/limits.js';
 import { type ChannelPair, Ear, endedAfterEach, pattern, readable, short, type Talk, tagOf } from './talk.js';
 
 export function describeChannel(name: string, connect: () => Promise<ChannelPair>): void {

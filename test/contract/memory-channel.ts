@@ -3,13 +3,7 @@
 
 import type { NodeChannel } from '../../coordinator/executors/cluster/requests.js';
 import { PseudolabelError } from '../../src/errors.js';
-import {
-  type BulkTag,
-  type Channel,
-  type ChannelListener,
-  MAX_BULK,
-  type Message,
-} from '../../src/protocol/channel.js';
+import type { BulkTag, Channel, ChannelListener, Message } from '../../src/protocol/channel.js';
 import {
   type CoordinatorChannel,
   TO_COORDINATOR,
@@ -18,6 +12,7 @@ import {
   type ToNode,
 } from '../../src/protocol/cluster-messages.js';
 import { decodeFrame, encodeMessage, type MessageTable } from '../../src/protocol/codec.js';
+import { MAX_BULK } from '../../src/protocol/limits.js';
 
 export type Parcel<M> = { readonly message: M } | { readonly tag: BulkTag; readonly payload: Uint8Array<ArrayBuffer> };
 

@@ -1,7 +1,6 @@
 // Makes an executor without threads. Every task is done at once, in order. Other executors must compute the same.
 
 import { createArena, floats, pseudoLabels as storedLabels } from '../../src/engine/arena.js';
-import { clipScale } from '../../src/engine/optimizer.js';
 import { nearest } from '../../src/graph/neighbours.js';
 import { layoutOf } from '../../src/models/dense/model.js';
 import { give, sumsOf, type TensorExchange, tensorExchangeOf } from '../../src/models/dense/tensor-exchange.js';
@@ -9,7 +8,7 @@ import { tensorStep } from '../../src/models/dense/tensor-step.js';
 import { describe } from '../../src/models/describe.js';
 import { createEngine, type Engine } from '../../src/models/engine.js';
 import { gradient } from '../../src/models/gradient.js';
-import { norm, normOf } from '../../src/models/norm.js';
+import { clipScale, norm, normOf } from '../../src/models/gradient-clipping.js';
 import { predict } from '../../src/models/predict.js';
 import type { Logits } from '../../src/models/tensor-tasks.js';
 import { update } from '../../src/models/update.js';

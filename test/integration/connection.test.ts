@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { ListenOptions } from '../../coordinator/server/server.js';
-import { MAX_BULK } from '../../src/protocol/channel.js';
+import { MAX_BULK } from '../../src/protocol/limits.js';
 import { Ear, short, type Talk, type TalkChannel, tagOf } from '../contract/talk.js';
 import { ManualClock } from '../manual-clock.js';
 import { Arrivals, closedAfterEach, joinServer, newCertificate, openServer, TcpProxy } from '../sockets.js';

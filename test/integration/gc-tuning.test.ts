@@ -1,7 +1,7 @@
 // Tests the cost of the buffers that sockets read into. They must be collected young, without marking the whole heap.
 import { constants, PerformanceObserver } from 'node:perf_hooks';
 import { expect, it } from 'vitest';
-import { MAX_BULK } from '../../src/protocol/channel.js';
+import { MAX_BULK } from '../../src/protocol/limits.js';
 import { tagOf } from '../contract/talk.js';
 import { Arrivals, closedAfterEach, joinServer, openServer } from '../sockets.js';
 

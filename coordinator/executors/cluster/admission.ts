@@ -2,11 +2,12 @@
 
 import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
 import type { Arena } from '../../../src/engine/arena.js';
+import { sentShape } from '../../../src/engine/arena.js';
 import { PseudolabelError } from '../../../src/errors.js';
 import type { First } from '../../../src/protocol/cluster-messages.js';
 import type { ClusterStatus } from '../../../src/protocol/status.js';
 import { reasonOf, unexpected } from '../failures.js';
-import { type NumericsRules, refusalOf, sentShape } from '../numerics.js';
+import { type NumericsRules, refusalOf } from '../numerics.js';
 import { Deadlines, stallTimer } from './deadlines.js';
 import type { Members, MembersOptions } from './members.js';
 import { RemoteNode } from './remote-node.js';

@@ -5,10 +5,10 @@ import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
 import { CHUNK, GradientSums } from '../../../src/collectives/gradient-sum.js';
 import type { Subtree } from '../../../src/collectives/tree.js';
 import type { Arena } from '../../../src/engine/arena.js';
+import { notFinite } from '../../../src/failures.js';
 import { parameterCount } from '../../../src/models/models.js';
 import type { GradientResult } from '../../../src/models/tasks.js';
 import type { ShardStep } from '../../../src/training/executor.js';
-import { notFinite } from '../failures.js';
 import { type Contribution, type Member, MemberLost, type Part, spread } from './member.js';
 import type { RemoteNode } from './remote-node.js';
 import type { StepPart } from './step-timing.js';
@@ -125,9 +125,9 @@ export class Reducer {
       const end = Math.min(start + CHUNK, length);
       await round.gather(end);
       while (!this.isFinite(round, shards, start, end))
-        if (!(await this.isMadeRight(round, start, end))) throw notFinite();
+        if (!(await this.isMadeRight(round, start, end))) throw notFinite('the sum of the gradients is not finite');
       const { payload, finite } = this.codec.encode(this.arena.regions.total, start, end);
-      if (!finite) throw notFinite();
+      if (!finite) throw notFinite('the sum of the gradients is not finite');
       for (const node of followers) node.sendTotal(step, this.codec.bytes(start), payload);
     }
   }

@@ -7,6 +7,7 @@ import { AllReduce } from '../../../src/collectives/all-reduce.js';
 import type { Collective } from '../../../src/collectives/collective.js';
 import { floats } from '../../../src/engine/arena.js';
 import type { OptimizerStep } from '../../../src/engine/optimizer.js';
+import { notFinite } from '../../../src/failures.js';
 import type { Rows } from '../../../src/graph/rows.js';
 import type { Model } from '../../../src/models/model.js';
 import { ModelWriter } from '../../../src/models/model-text.js';
@@ -26,7 +27,7 @@ import type { ExecutorHealth, Gradients, Ranges, ShardStep, TrainingState } from
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
 import { assign } from '../assignment.js';
 import { DistributedExecutor } from '../distributed-executor.js';
-import { drifted, notFinite } from '../failures.js';
+import { drifted } from '../failures.js';
 import { describeElsewhere, neighboursElsewhere, piecesOfRows } from '../graph-work.js';
 import type { NumericsRules } from '../numerics.js';
 import { predictElsewhere } from '../prediction.js';
@@ -112,7 +113,7 @@ export class MpiExecutor extends DistributedExecutor {
       order === 'tree'
         ? await this.allReduce.byTree(length, shards, ends)
         : await this.allReduce.byAnyOrder(length, ends);
-    if (!hasTotal) throw notFinite();
+    if (!hasTotal) throw notFinite('the sum of the gradients is not finite');
     const results = await this.local.updateByTotal(model, optimizer);
     if (this.steps % checksumEvery === 0) await this.compareParameters(length);
     return results;

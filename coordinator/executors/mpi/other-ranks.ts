@@ -1,13 +1,14 @@
 // Represents the other ranks for rank 0: who they are, what their arenas hold, and how all ranks do something together.
 import type { Collective } from '../../../src/collectives/collective.js';
 import type { Arena } from '../../../src/engine/arena.js';
+import { sentShape } from '../../../src/engine/arena.js';
 import type { PredictTask } from '../../../src/models/tasks.js';
 import type { ImageSet, SentRegion } from '../../../src/protocol/cluster-messages.js';
 import { answers, type ToRank, type ToRoot, tell } from '../../../src/protocol/mpi-messages.js';
 import { ArenaSync } from '../arena-sync.js';
 import { assign } from '../assignment.js';
 import { reported, unexpected } from '../failures.js';
-import { type NumericsRules, refusalOf, sentShape } from '../numerics.js';
+import { type NumericsRules, refusalOf } from '../numerics.js';
 
 /** The most bytes of one broadcast. An MPI library counts in 31 bits. */
 const MOST_BYTES = 2 ** 28;

@@ -2,7 +2,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { MAX_BULK } from '../../../src/protocol/channel.js';
 import {
   decodeFrame,
   encodeBulk,
@@ -11,6 +10,7 @@ import {
   longestFrame,
   type MessageTable,
 } from '../../../src/protocol/codec.js';
+import { MAX_BULK } from '../../../src/protocol/limits.js';
 
 const NOTE = z.strictObject({ kind: z.literal('note'), text: z.string(), bytes: z.instanceof(Uint8Array) });
 type Note = z.infer<typeof NOTE>;

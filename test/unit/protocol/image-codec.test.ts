@@ -4,8 +4,8 @@ import { deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Images } from '../../../src/data/images.js';
-import { MAX_BULK } from '../../../src/protocol/channel.js';
 import { ImageEncoder, imagePieces, writeImages } from '../../../src/protocol/image-codec.js';
+import { MAX_BULK } from '../../../src/protocol/limits.js';
 import { keyOf, Stream } from '../../../src/random.js';
 import { imagesOf, storeOf } from '../../images.js';
 

@@ -1,11 +1,11 @@
 // Tests the measures of a classifier, on cases small enough to count by hand, and against each other on random ones.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { confusionMatrix } from '../../../src/reporting/confusion.js';
 import {
   accuracy,
   classCounts,
   confidenceHistogram,
-  confusionMatrix,
   meanAndDeviation,
   rightOfClasses,
 } from '../../../src/reporting/metrics.js';

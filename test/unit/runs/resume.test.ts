@@ -2,7 +2,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { identityOfRun, resolveRun } from '../../../coordinator/runs/resolved-run.js';
+import { identityOfRun } from '../../../coordinator/runs/identity.js';
+import { resolveRun } from '../../../coordinator/runs/resolved-run.js';
 import { checkPlan, earlierRun, newRun } from '../../../coordinator/runs/resume.js';
 import { saveCheckpoint } from '../../../src/checkpoint/checkpoint.js';
 import { loadDataset } from '../../../src/data/load.js';

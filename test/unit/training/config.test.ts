@@ -2,9 +2,10 @@
 
 import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
+import { identityOf } from '../../../coordinator/runs/identity.js';
 import { DATA_OPTIONS } from '../../../src/data/options.js';
 import { PseudolabelError } from '../../../src/errors.js';
-import { identityOf, normalise, optionsSchema } from '../../../src/training/config.js';
+import { normalise, optionsSchema } from '../../../src/training/config.js';
 
 function problems(options: unknown): string {
   try {

@@ -1,7 +1,8 @@
-// Computes the Euclidean norm of a step's whole gradient. Squares are summed chunk by chunk, so that the bits do not
-// depend on the number of workers.
+// Gradient clipping: the Euclidean norm of a step's whole gradient, and the factor that limits it. The norm has the same
+// bits for any number of workers, because squares are summed chunk by chunk.
 import { gradientStride, UPDATE_LOG_STRIDE } from '../engine/arena.js';
 import { UPDATE_CHUNK, UPDATE_LOG_SUMS } from '../engine/kernel/kernel.js';
+import { notFinite } from '../failures.js';
 import type { Engine } from './engine.js';
 import type { NormResult, NormTask } from './tasks.js';
 
@@ -38,4 +39,20 @@ export function normOf(slices: readonly Pick<NormResult, 'squares'>[]): number {
   let sum = 0;
   for (const { squares } of slices) for (const square of squares) sum += square;
   return Math.sqrt(sum);
+}
+
+/**
+ * Returns the factor, at most 1, that scales a gradient of this norm so that its norm is at most `clip` (Pascanu et al.
+ * 2013, algorithm 1).
+ */
+export const clipScale = (clip: number, norm: number): number => (norm > clip ? clip / norm : 1);
+
+/**
+ * Returns the factor of a gradient whose slices have these norms. Throws E_NOT_FINITE, before anything is updated, if the
+ * gradient is not finite.
+ */
+export function clipScaleOf(clip: number, norms: readonly Pick<NormResult, 'squares'>[]): number {
+  const norm = normOf(norms);
+  if (Number.isFinite(norm)) return clipScale(clip, norm);
+  throw notFinite('the sum of the gradients is not finite, so that it cannot be clipped');
 }
