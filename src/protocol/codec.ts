@@ -16,7 +16,7 @@ import type { BulkTag, Message } from './channel.js';
 import { MAX_BULK, MOST_DEPTH, MOST_KIND_BYTES, MOST_VALUES } from './limits.js';
 
 /** The version of frames, handshake and messages together. Both sides must have the same version. */
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 /** What may be received as one kind of message. */
 export interface MessageKind<M extends Message> {
