@@ -94,12 +94,12 @@ async function clusterSession(
     const stop = () => void cluster.close();
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
-    await cluster.members.waitFor(nodes, patienceMs);
+    await cluster.machines.waitFor(nodes, patienceMs);
     signal.removeEventListener('abort', stop);
-    signal.addEventListener('abort', () => cluster.members.stop(), { once: true });
+    signal.addEventListener('abort', () => cluster.machines.stop(), { once: true });
     return { ...session, close, activities: () => cluster.activities() };
   } catch (error) {
-    const there = cluster.members.remotes.size;
+    const there = cluster.machines.remotes.size;
     await close();
     if (!signal.aborted) throw error;
     const message = `stopped before the first step, when ${there} of ${nodes} nodes were there`;

@@ -39,9 +39,10 @@ export type Place =
   | ClusterPlace;
 
 /** Throws E_USAGE if there are fewer shards than machines or ranks. */
-export function checkShards(shards: number, members: number, of: 'nodes' | 'ranks'): void {
-  if (shards >= members) return;
-  const message = `${counted(shards, 'shard')} for ${members} members: not all would have something to do`;
-  const fix = `give --shards ${members} or more, one for each worker of all ${of}`;
+export function checkShards(shards: number, machines: number, of: 'nodes' | 'ranks'): void {
+  if (shards >= machines) return;
+  const all = of === 'nodes' ? 'machines' : 'ranks';
+  const message = `${counted(shards, 'shard')} for ${machines} ${all}: not all would have something to do`;
+  const fix = `give --shards ${machines} or more, one for each worker of all ${of}`;
   throw new PseudolabelError('E_USAGE', message, fix);
 }

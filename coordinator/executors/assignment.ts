@@ -66,44 +66,44 @@ interface Measured {
  * Returns the speed of each machine. A machine that has not been measured counts as the median of the others, per
  * worker.
  */
-export function speedsOf(members: readonly Measured[]): number[] {
-  const known = members.flatMap(({ speed, workers }) => (speed === undefined ? [] : [speed / workers]));
+export function speedsOf(machines: readonly Measured[]): number[] {
+  const known = machines.flatMap(({ speed, workers }) => (speed === undefined ? [] : [speed / workers]));
   const typical = known.toSorted((a, b) => a - b)[known.length >> 1] ?? 1;
-  return members.map(({ speed, workers }) => speed ?? typical * workers);
+  return machines.map(({ speed, workers }) => speed ?? typical * workers);
 }
 
 export const areSame = (a: readonly object[], b: readonly object[]): boolean =>
   a.length === b.length && a.every((each, i) => each === b[i]);
 
 /**
- * Keeps the shards of a run where they are, until a member joins or leaves or one turns out to be much slower than
+ * Keeps the shards of a run where they are, until a machine joins or leaves or one turns out to be much slower than
  * expected.
  */
 export class Placement {
-  private current: { readonly members: readonly Measured[]; readonly ends: readonly number[] } | undefined;
+  private current: { readonly machines: readonly Measured[]; readonly ends: readonly number[] } | undefined;
 
   /** shards: the number of shards of the run. */
   constructor(private readonly shards: number) {}
 
-  /** Returns the ends of the members' ranges of this number of items. Only the full set of shards keeps its places. */
-  ends(count: number, members: readonly Measured[]): readonly number[] {
-    const speeds = speedsOf(members);
+  /** Returns the ends of the machines' ranges of this number of items. Only the full set of shards keeps its places. */
+  ends(count: number, machines: readonly Measured[]): readonly number[] {
+    const speeds = speedsOf(machines);
     if (count !== this.shards) return assign(count, speeds);
     const { current } = this;
-    if (current && areSame(members, current.members) && !isWorthMoving(current.ends, speeds)) return current.ends;
+    if (current && areSame(machines, current.machines) && !isWorthMoving(current.ends, speeds)) return current.ends;
     const ends = assign(count, speeds);
-    this.current = { members, ends };
+    this.current = { machines, ends };
     return ends;
   }
 }
 
-/** Returns the unlabelled images [start, end) that the last member, which has just joined, is likely to need. */
+/** Returns the unlabelled images [start, end) that the last machine, which has just joined, is likely to need. */
 export function firstImages(
   { shards, unlabelled, tensorShardBytes = 0 }: ArenaShape,
-  members: readonly Measured[],
+  machines: readonly Measured[],
 ): readonly [number, number] {
   // Every tensor shard sees all rows.
   if (tensorShardBytes > 0) return [0, unlabelled];
-  const [start] = shardRange(unlabelled, shards, assign(shards, speedsOf(members)).at(-2) ?? 0);
+  const [start] = shardRange(unlabelled, shards, assign(shards, speedsOf(machines)).at(-2) ?? 0);
   return [start, unlabelled];
 }

@@ -58,7 +58,7 @@ export class ClusterGroup implements ProcessGroup {
     const { address, fingerprint } = server;
     const question = { kind: 'join', address, tokenFile, fingerprint: fingerprint! } as const;
     await Promise.all(programs.map((program) => program.ask('joined', question)));
-    await cluster.members.waitFor(nodes, JOIN_MS);
+    await cluster.machines.waitFor(nodes, JOIN_MS);
     server.close();
     return new ClusterGroup(cluster, local, record, programs);
   }

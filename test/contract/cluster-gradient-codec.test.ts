@@ -1,4 +1,4 @@
-// Tests a cluster whose sums are rounded when they are sent. All members have the same parameters after each update,
+// Tests a cluster whose sums are rounded when they are sent. All machines have the same parameters after each update,
 // whatever goes wrong, and these are close to those of exact sums.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
@@ -17,7 +17,7 @@ shareByWorkers();
 type Bulk = Extract<AnyParcel, { tag: unknown }>;
 type Gradients = { message: { kind: 'gradients'; goesOn: boolean } };
 
-/** Parameters are compared after every update: members that differ end the run with E_DRIFT. */
+/** Parameters are compared after every update: machines that differ end the run with E_DRIFT. */
 const OPTIONS = { wire: 'bf16', checksumEvery: 1 } as const;
 
 let exact: Float32Array;

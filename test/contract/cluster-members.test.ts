@@ -1,4 +1,4 @@
-// Tests who may join a cluster, who is told what, and what happens to a run when no member is left.
+// Tests who may join a cluster, who is told what, and what happens to a run when no machine is left.
 import { afterEach, describe, expect, it } from 'vitest';
 import { statusFrom } from '../../coordinator/commands/status.js';
 import { subtreesOf } from '../../src/collectives/tree.js';
@@ -118,7 +118,7 @@ describe('a cluster', () => {
     cluster.write(INITIAL);
     const waiting = expect(cluster.gradients(shardSteps(1, FRESH))).rejects.toMatchObject({ code: 'E_INTERRUPTED' });
     await expect.poll(() => log).toEqual(['waiting']);
-    cluster.members.stop();
+    cluster.machines.stop();
     await waiting;
     await join(1);
     const { update } = await cluster.gradients(shardSteps(1, FRESH));
@@ -133,7 +133,7 @@ describe('a cluster', () => {
     clock.advance(50);
     await step;
     const refused = { code: 'E_NODES', message: expect.stringContaining('0 of 1') };
-    const first = expect(cluster.members.waitFor(1, 50)).rejects.toMatchObject(refused);
+    const first = expect(cluster.machines.waitFor(1, 50)).rejects.toMatchObject(refused);
     clock.advance(50);
     await first;
   });

@@ -1,4 +1,4 @@
-// Tests tensor-parallel steps on a cluster: the remaining members repeat steps that are lost, and few bytes are sent.
+// Tests tensor-parallel steps on a cluster: the remaining machines repeat steps that are lost, and few bytes are sent.
 import { describe, expect, it } from 'vitest';
 import { sameBits } from '../bits.js';
 import { exactByTensorShards } from './exact-runs.js';

@@ -3,7 +3,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, vi } from 'vitest';
 import { BOUNDS } from '../../coordinator/executors/cluster/deadlines.js';
-import { Speed } from '../../coordinator/executors/cluster/member.js';
+import { Speed } from '../../coordinator/executors/cluster/machine.js';
 import { until } from './faults.js';
 import type { TestCluster, TestNode } from './test-cluster.js';
 

@@ -9,11 +9,11 @@ import type { ClusterStatus } from '../../../src/protocol/status.js';
 import { reasonOf, unexpected } from '../failures.js';
 import { type NumericsRules, refusalOf } from '../numerics.js';
 import { Deadlines, stallTimer } from './deadlines.js';
-import type { Members, MembersOptions } from './members.js';
+import type { Machines, MachinesOptions } from './machines.js';
 import { RemoteNode } from './remote-node.js';
 import { type NodeChannel, Requests } from './requests.js';
 
-export type AdmissionOptions = MembersOptions & NumericsRules;
+export type AdmissionOptions = MachinesOptions & NumericsRules;
 
 type Hello = Extract<First, { kind: 'hello' }>;
 
@@ -25,7 +25,7 @@ export class Admission {
 
   /** arena: the coordinator's arena. */
   constructor(
-    private readonly members: Members,
+    private readonly machines: Machines,
     private readonly arena: Arena,
     private readonly codec: GradientCodec,
     private readonly options: AdmissionOptions,
@@ -36,21 +36,21 @@ export class Admission {
    * rejects.
    */
   async admit(channel: NodeChannel, status: () => ClusterStatus): Promise<void> {
-    const { members, options } = this;
+    const { machines, options } = this;
     const requests = new Requests(channel, new Deadlines(options.bounds, options.clock));
     this.joining.add(requests);
     try {
       const first = await firstOf(requests);
-      if (members.end) throw members.end;
+      if (machines.end) throw machines.end;
       if (first.kind === 'ask') return await inform(requests, status());
       requests.name = this.unique(first.name);
       const node = await this.welcome(requests, first);
-      await node.arenaSync.bringImages('unlabelled', [members.firstImages(node)]); // The other members go on meanwhile.
-      if (!requests.isClosed) members.join(node);
+      await node.arenaSync.bringImages('unlabelled', [machines.firstImages(node)]); // The other machines go on meanwhile.
+      if (!requests.isClosed) machines.join(node);
     } catch (error) {
       const reason = reasonOf(error);
       requests.close(reason);
-      if (!members.end) options.listener.refused(requests.name, reason);
+      if (!machines.end) options.listener.refused(requests.name, reason);
     } finally {
       this.joining.delete(requests);
     }
@@ -65,7 +65,7 @@ export class Admission {
    */
   private async welcome(requests: Requests, hello: Hello): Promise<RemoteNode> {
     const { arena, codec } = this;
-    const node = new RemoteNode(requests, arena, codec, hello.workers, this.members);
+    const node = new RemoteNode(requests, arena, codec, hello.workers, this.machines);
     const question = {
       kind: 'welcome',
       shape: sentShape(arena.shape),
@@ -84,7 +84,7 @@ export class Admission {
 
   /** Returns a name that no other node has. */
   private unique(wanted: string): string {
-    const taken = new Set([...this.members.remotes, ...this.joining].map(({ name }) => name));
+    const taken = new Set([...this.machines.remotes, ...this.joining].map(({ name }) => name));
     let name = wanted;
     for (let other = 2; taken.has(name); other++) name = `${wanted}-${other}`;
     return name;

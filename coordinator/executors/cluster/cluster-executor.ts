@@ -29,9 +29,9 @@ import { wasClosed } from '../failures.js';
 import { Admission, type AdmissionOptions } from './admission.js';
 import { ClusterDataParallel } from './data-parallel.js';
 import { BOUNDS } from './deadlines.js';
-import { LocalMember } from './local-member.js';
-import { type Member, spread } from './member.js';
-import { Members } from './members.js';
+import { LocalMachine } from './local-machine.js';
+import { type Machine, spread } from './machine.js';
+import { Machines } from './machines.js';
 import type { NodeChannel } from './requests.js';
 import { type NodeNow, type PlannedStage, RunPosition } from './status.js';
 import { type EndStep, StepTiming } from './step-timing.js';
@@ -56,7 +56,7 @@ export interface ClusterOptions extends Omit<AdmissionOptions, 'bounds' | 'clock
 }
 
 /**
- * So many steps make about 10 MB of replay log, and their replay takes about four seconds at most if one of two members
+ * So many steps make about 10 MB of replay log, and their replay takes about four seconds at most if one of two machines
  * is lost. About 48 MB of state are fetched each time.
  */
 const FETCH_EVERY = 256;
@@ -68,13 +68,13 @@ const FETCH_EVERY = 256;
 const FETCH_BYTES = 64 * 2 ** 20;
 
 export class ClusterExecutor extends DistributedExecutor {
-  readonly members: Members;
+  readonly machines: Machines;
   protected readonly tensors: ClusterTensorParallel;
   private readonly admission: Admission;
   private readonly dataParallel: ClusterDataParallel;
   private readonly stepTiming: StepTiming;
   private readonly position: RunPosition;
-  private readonly member: LocalMember | undefined;
+  private readonly machine: LocalMachine | undefined;
 
   constructor(local: ThreadExecutor, options: ClusterOptions) {
     super(local, 'nodes');
@@ -82,17 +82,17 @@ export class ClusterExecutor extends DistributedExecutor {
     const { clock = SYSTEM_CLOCK, bounds = BOUNDS, plan = [] } = options;
     const { fetchEvery: steps = FETCH_EVERY, fetchBytes: bytes = FETCH_BYTES } = options;
     const rules = { ...options, bounds, clock };
-    this.member = options.computes ? new LocalMember(local) : undefined;
+    this.machine = options.computes ? new LocalMachine(local) : undefined;
     this.position = new RunPosition(clock, plan);
     this.stepTiming = new StepTiming(clock, (slowdownWarning) => options.listener.slower(slowdownWarning));
-    this.members = new Members(this.member, local.arena.shape, rules);
-    this.admission = new Admission(this.members, local.arena, codec, rules);
-    this.tensors = new ClusterTensorParallel(this.members, { steps, bytes });
-    this.dataParallel = new ClusterDataParallel(local, this.members, codec, options.checksumEvery);
+    this.machines = new Machines(this.machine, local.arena.shape, rules);
+    this.admission = new Admission(this.machines, local.arena, codec, rules);
+    this.tensors = new ClusterTensorParallel(this.machines, { steps, bytes });
+    this.dataParallel = new ClusterDataParallel(local, this.machines, codec, options.checksumEvery);
   }
 
   get workers(): number {
-    return this.members.workers;
+    return this.machines.workers;
   }
 
   /** Admits the node at the other end of the channel, or refuses it. The node computes from the next phase on. */
@@ -101,24 +101,24 @@ export class ClusterExecutor extends DistributedExecutor {
   }
 
   status(): ClusterStatus {
-    const nodes = [...this.members.remotes].map(({ status }) => status);
+    const nodes = [...this.machines.remotes].map(({ status }) => status);
     const { shards } = this.local.arena.shape;
-    const { status: coordinator = null } = this.member ?? {};
+    const { status: coordinator = null } = this.machine ?? {};
     return { coordinator, nodes, position: this.position.status, steps: this.steps, shards };
   }
 
   /** Returns what the nodes on other machines are doing. */
   activities(): NodeNow[] {
-    return [...this.members.remotes].map(({ name, activity }) => ({ name, doing: activity }));
+    return [...this.machines.remotes].map(({ name, activity }) => ({ name, doing: activity }));
   }
 
   health(): ExecutorHealth {
-    return { lostWorkers: this.local.health().lostWorkers + this.members.lostWorkers };
+    return { lostWorkers: this.local.health().lostWorkers + this.machines.lostWorkers };
   }
 
   /** Resolves when no node has anything left to do. Then the last update is done too, which nothing else waits for. */
   async settled(): Promise<void> {
-    await Promise.allSettled([...this.members.remotes].map((node) => node.idle()));
+    await Promise.allSettled([...this.machines.remotes].map((node) => node.idle()));
   }
 
   protected async computeGradients(steps: readonly ShardStep[]): Promise<Gradients> {
@@ -147,31 +147,31 @@ export class ClusterExecutor extends DistributedExecutor {
   protected predictRanges(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]> {
     return spread(
       ranges,
-      (count) => this.members.share(count),
-      async (member, part) => {
-        const results = await member.predict(model, set, part);
-        for (const node of this.members.remotes)
-          if (set === 'unlabelled' && node !== member) node.arenaSync.labelsChanged(part);
+      (count) => this.machines.share(count),
+      async (machine, part) => {
+        const results = await machine.predict(model, set, part);
+        for (const node of this.machines.remotes)
+          if (set === 'unlabelled' && node !== machine) node.arenaSync.labelsChanged(part);
         return results;
       },
     );
   }
 
   protected describeRanges(description: Description, ranges: Ranges): Promise<DescribeResult[]> {
-    return this.spread(ranges, (member, part) => member.graph.describe(description, part));
+    return this.spread(ranges, (machine, part) => machine.graph.describe(description, part));
   }
 
   protected findNeighbours(rows: Rows, neighbours: number, blocks: Ranges): Promise<NeighboursResult[]> {
-    return this.spread(blocks, (member, part) => member.graph.neighbours(rows, neighbours, part));
+    return this.spread(blocks, (machine, part) => machine.graph.neighbours(rows, neighbours, part));
   }
 
-  private spread<R>(ranges: Ranges, work: (member: Member, part: Ranges) => Promise<R[]>): Promise<R[]> {
-    return spread(ranges, (count) => this.members.share(count), work);
+  private spread<R>(ranges: Ranges, work: (machine: Machine, part: Ranges) => Promise<R[]>): Promise<R[]> {
+    return spread(ranges, (count) => this.machines.share(count), work);
   }
 
   protected overwritten(state: Partial<TrainingState>): void {
     if (state.parameters) this.dataParallel.forget();
-    for (const node of this.members.remotes) {
+    for (const node of this.machines.remotes) {
       if (state.parameters) node.forgetRounding();
       node.arenaSync.overwritten(state);
     }
@@ -181,7 +181,7 @@ export class ClusterExecutor extends DistributedExecutor {
   protected end(): Promise<unknown> {
     this.stepTiming.endStage();
     const reason = wasClosed('nodes');
-    const left = this.members.close(reason);
+    const left = this.machines.close(reason);
     this.admission.close(reason);
     return Promise.all([left, this.local.close()]);
   }
@@ -196,7 +196,7 @@ export class ClusterExecutor extends DistributedExecutor {
     const endTiming = this.stepTiming.begin({ stage, labelled, unlabelled });
     return (kind: Parameters<EndStep>[0], computeOf: Parameters<EndStep>[1]): void => {
       endPosition();
-      endTiming(kind, computeOf, [...this.members.remotes]);
+      endTiming(kind, computeOf, [...this.machines.remotes]);
     };
   }
 }

@@ -5,7 +5,7 @@
 //
 // If the gradient codec rounds, all machines apply the rounded total, the coordinator too.
 //
-// No machine updates before the total is complete here. Until then, any member can compute the shards of a lost node
+// No machine updates before the total is complete here. Until then, any machine can compute the shards of a lost node
 // again, from the same parameters and with the same bits.
 
 import { sha256OfParameters } from '../../../src/checksum.js';
@@ -17,14 +17,14 @@ import type { UpdateResult } from '../../../src/models/tasks.js';
 import type { ShardStep } from '../../../src/training/executor.js';
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
 import { drifted } from '../failures.js';
-import { LocalMember } from './local-member.js';
-import { MemberLost } from './member.js';
-import type { Members } from './members.js';
+import { LocalMachine } from './local-machine.js';
+import { MachineLost } from './machine.js';
+import type { Machines } from './machines.js';
 import { GradientRound, Reducer } from './reducer.js';
 import type { RemoteNode } from './remote-node.js';
 import { type Compute, computeOfDataParallel } from './step-timing.js';
 
-/** The results of the workers here, and the times of the step on the members that computed it. */
+/** The results of the workers here, and the times of the step on the machines that computed it. */
 interface Updated {
   readonly results: UpdateResult[];
   readonly compute: Compute;
@@ -33,24 +33,24 @@ interface Updated {
 export class ClusterDataParallel {
   private readonly reducer: Reducer;
   /**
-   * Computes again what another member sent and is in doubt, even if this machine takes no other part in the computing.
+   * Computes again what another machine sent and is in doubt, even if this machine takes no other part in the computing.
    */
-  private readonly here: LocalMember;
+  private readonly here: LocalMachine;
 
   /** checksumEvery: steps between two comparisons of the nodes' parameters. */
   constructor(
     private readonly local: ThreadExecutor,
-    private readonly members: Members,
+    private readonly machines: Machines,
     codec: GradientCodec,
     private readonly checksumEvery: number,
   ) {
     this.reducer = new Reducer(local.arena, codec);
-    this.here = new LocalMember(local);
+    this.here = new LocalMachine(local);
   }
 
-  /** Begins a round of gradients that members compute. */
+  /** Begins a round of gradients that machines compute. */
   round(): GradientRound {
-    return new GradientRound((count) => this.members.share(count), this.here);
+    return new GradientRound((count) => this.machines.share(count), this.here);
   }
 
   /**
@@ -61,7 +61,7 @@ export class ClusterDataParallel {
   async update(round: GradientRound, of: ShardStep, optimizer: OptimizerStep, steps: number): Promise<Updated> {
     const { model, shards } = of;
     const length = parameterCount(model);
-    const { remotes } = this.members;
+    const { remotes } = this.machines;
     const followers = [...remotes].filter((node) => node.isInStep(length));
     // The memory that is written now holds what was sent last.
     await Promise.all([...remotes].map((node) => node.sent()));
@@ -96,7 +96,7 @@ export class ClusterDataParallel {
       nodes.map(async (node) => {
         if (!node.isAvailable) return expected;
         return node.checksum(parameterCount).catch((error: unknown) => {
-          if (error instanceof MemberLost) return expected;
+          if (error instanceof MachineLost) return expected;
           throw error;
         });
       }),

@@ -1,13 +1,13 @@
 // Tracks whether a node takes requests, is behind, wants to leave, or has nothing to do.
 import type { NodeStatus } from '../../../src/protocol/status.js';
 import { Condition } from './deadlines.js';
-import type { MemberLost } from './member.js';
+import type { MachineLost } from './machine.js';
 import type { Requests } from './requests.js';
 import type { Uploads } from './uploads.js';
 
 interface LivenessListener {
   /** The node did not answer in time, and is left out until it does. */
-  fellBehind(reason: MemberLost): void;
+  fellBehind(reason: MachineLost): void;
   caughtUp(): void;
   /** Some work of the node has ended, so it may have become available. */
   answered(): void;
@@ -42,7 +42,7 @@ export class Liveness {
     return this.condition.met(() => this.isIdle);
   }
 
-  late(reason: MemberLost): void {
+  late(reason: MachineLost): void {
     this.giveUp(reason);
     if (this.isLeftOut) return;
     this.isLeftOut = true;
@@ -72,7 +72,7 @@ export class Liveness {
   }
 
   /** Ends the waits for the node, because it will not finish its work, or not in time. */
-  giveUp(reason: MemberLost): void {
+  giveUp(reason: MachineLost): void {
     this.condition.fail(reason);
   }
 

@@ -1,5 +1,5 @@
-// Sums the gradients of all members. It records which member computed which shards of a step, has the shards of a lost
-// member computed again with the same bits, and makes the total chunk by chunk as sums arrive.
+// Sums the gradients of all machines. It records which machine computed which shards of a step, has the shards of a lost
+// machine computed again with the same bits, and makes the total chunk by chunk as sums arrive.
 
 import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
 import { CHUNK, GradientSums } from '../../../src/collectives/gradient-sum.js';
@@ -9,13 +9,13 @@ import { notFinite } from '../../../src/failures.js';
 import { parameterCount } from '../../../src/models/models.js';
 import type { GradientResult } from '../../../src/models/tasks.js';
 import type { ShardStep } from '../../../src/training/executor.js';
-import { type Contribution, type Member, MemberLost, type Part, spread } from './member.js';
+import { type Contribution, type Machine, MachineLost, type Part, spread } from './machine.js';
 import type { RemoteNode } from './remote-node.js';
 import type { StepPart } from './step-timing.js';
 
-/** What a member has contributed. */
+/** What a machine has contributed. */
 interface Held {
-  readonly member: Member;
+  readonly machine: Machine;
   readonly steps: readonly ShardStep[];
   readonly contribution: Contribution;
 }
@@ -24,20 +24,20 @@ interface Held {
 export class GradientRound {
   private held: Held[] = [];
 
-  /** here: the member that computes again what another one sent and is in doubt. */
+  /** here: the machine that computes again what another one sent and is in doubt. */
   constructor(
     private readonly share: (count: number) => Promise<readonly Part[]>,
-    private readonly here: Member,
+    private readonly here: Machine,
   ) {}
 
   /**
-   * Returns the results in the order of the steps. Sums may still be on their way. Results that a member reports as not
+   * Returns the results in the order of the steps. Sums may still be on their way. Results that a machine reports as not
    * finite have been computed again here.
    */
   async compute(steps: readonly ShardStep[]): Promise<GradientResult[]> {
-    const results = await spread(steps, this.share, async (member, part) => {
-      const contribution = await member.gradients(part);
-      this.held.push({ member, steps: part, contribution });
+    const results = await spread(steps, this.share, async (machine, part) => {
+      const contribution = await machine.gradients(part);
+      this.held.push({ machine, steps: part, contribution });
       return contribution.results;
     });
     const isDoubtful = await this.doubt('it says that gradients are not finite, and they are', ({ results }) =>
@@ -47,8 +47,8 @@ export class GradientRound {
   }
 
   /**
-   * Computes again here what another member sent and is in doubt. If the gradients turn out to be finite, the
-   * connection of that member is ended. If they are not, the member was right, and the run has diverged. Returns
+   * Computes again here what another machine sent and is in doubt. If the gradients turn out to be finite, the
+   * connection of that machine is ended. If they are not, the machine was right, and the run has diverged. Returns
    * whether anything was in doubt.
    */
   async doubt(why: string, isDoubtful: (contribution: Contribution) => boolean): Promise<boolean> {
@@ -58,7 +58,7 @@ export class GradientRound {
       elsewhere!.revoke();
       const contribution = await this.here.gradients(held.steps);
       if (contribution.results.every(({ finite }) => finite)) elsewhere!.lose(why);
-      this.held = this.held.map((other) => (other === held ? { ...held, member: this.here, contribution } : other));
+      this.held = this.held.map((other) => (other === held ? { ...held, machine: this.here, contribution } : other));
     }
     return doubted.length > 0;
   }
@@ -68,7 +68,7 @@ export class GradientRound {
     for (;;) {
       const settled = await Promise.allSettled(this.held.map(({ contribution }) => contribution.arrived(length)));
       const failed = settled.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
-      const [other] = failed.filter((reason) => !(reason instanceof MemberLost));
+      const [other] = failed.filter((reason) => !(reason instanceof MachineLost));
       if (other !== undefined) throw other;
       if (failed.length === 0) return;
       // No machine has updated its parameters yet, and the sums that are complete have the same bits.
@@ -78,9 +78,9 @@ export class GradientRound {
     }
   }
 
-  /** Returns the part of each member. */
+  /** Returns the part of each machine. */
   parts(): StepPart[] {
-    return this.held.map(({ member: { workers }, steps, contribution: { results } }) => {
+    return this.held.map(({ machine: { workers }, steps, contribution: { results } }) => {
       const compute = results.reduce((sum, { milliseconds: { input, forward, backward } }) => {
         return sum + input + forward + backward;
       }, 0);

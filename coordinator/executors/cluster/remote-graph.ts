@@ -9,17 +9,17 @@ import { descriptionToWire } from '../../../src/protocol/graph-fields.js';
 import type { Ranges } from '../../../src/training/executor.js';
 import type { ArenaSync } from '../arena-sync.js';
 import { describeElsewhere, neighboursElsewhere, piecesOfRows } from '../graph-work.js';
-import type { GraphMember, MemberLost } from './member.js';
+import type { GraphMachine, MachineLost } from './machine.js';
 import type { Requests } from './requests.js';
 
 interface GraphNode {
   readonly requests: Requests;
   readonly arenaSync: ArenaSync;
   readonly models: ModelWriter;
-  lose(message: string): MemberLost;
+  lose(message: string): MachineLost;
 }
 
-export class RemoteGraph implements GraphMember {
+export class RemoteGraph implements GraphMachine {
   /** The rows that were sent to the node last. */
   private rows: Rows | undefined;
 

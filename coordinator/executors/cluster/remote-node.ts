@@ -1,5 +1,5 @@
-// Makes a node on another machine a member. Its arena is brought up to date with the coordinator's before each request,
-// and its answers are checked before they are used.
+// Makes a node one of the machines of a cluster. Its arena is brought up to date with the coordinator's before each
+// request, and its answers are checked before they are used.
 
 import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
 import { subtreesOf } from '../../../src/collectives/tree.js';
@@ -22,7 +22,7 @@ import { ArenaSync } from '../arena-sync.js';
 import { unexpected, wished } from '../failures.js';
 import { predictElsewhere } from '../prediction.js';
 import { Liveness } from './liveness.js';
-import { type Contribution, type Member, MemberLost, rowsOfResults, rowsOfSteps, Speed } from './member.js';
+import { type Contribution, type Machine, MachineLost, rowsOfResults, rowsOfSteps, Speed } from './machine.js';
 import { RemoteGraph } from './remote-graph.js';
 import { RemoteTensorShards, type TensorNode } from './remote-tensor-shards.js';
 import { areLabelsOf, areResultsOf } from './reply-checks.js';
@@ -34,13 +34,13 @@ export interface RemoteListener {
   /** The node has been lost, or has left as it wished. */
   left(node: RemoteNode, reason: PseudolabelError): void;
   /** The node did not answer in time, and is left out until it does. */
-  fellBehind(node: RemoteNode, reason: MemberLost): void;
+  fellBehind(node: RemoteNode, reason: MachineLost): void;
   caughtUp(node: RemoteNode): void;
   /** The node may have become available. */
   answered(): void;
 }
 
-export class RemoteNode implements Member, TensorNode, RequestsListener {
+export class RemoteNode implements Machine, TensorNode, RequestsListener {
   readonly arenaSync: ArenaSync;
   readonly tensorShards: RemoteTensorShards;
   readonly graph: RemoteGraph;
@@ -130,8 +130,8 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
     return this.isAvailable && !this.isUpdating && this.arenaSync.hasState(parameterCount);
   }
 
-  passedOver(): void {
-    this.measured.rested();
+  skippedStep(): void {
+    this.measured.skippedStep();
   }
 
   async gradients(steps: readonly ShardStep[]): Promise<Contribution> {
@@ -161,7 +161,7 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
       // any number of shards.
       this.measured.add(rowsOfResults(results), milliseconds);
       uploads.expect(upload);
-      const lost = () => new MemberLost(requests.name, 'its shards are computed again here');
+      const lost = () => new MachineLost(requests.name, 'its shards are computed again here');
       return {
         ...{ results, subtrees, arrived: (floats) => upload.arrived(floats) },
         elsewhere: { revoke: () => upload.revoke(lost()), lose: (message) => this.lose(message) },
@@ -252,10 +252,10 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
   }
 
   /** Ends the connection because of what the node sent. */
-  lose(message: string): MemberLost {
+  lose(message: string): MachineLost {
     const reason = unexpected(`${this.name}: ${message}`);
     this.requests.expel(reason);
-    return new MemberLost(this.name, reason);
+    return new MachineLost(this.name, reason);
   }
 
   /** Tells the node that the run is over, and closes the connection. */
@@ -268,7 +268,7 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
     this.lose(`it sent ${kind} a second time`);
   }
 
-  late(reason: MemberLost): void {
+  late(reason: MachineLost): void {
     this.forgetRounding();
     this.liveness.late(reason);
   }
@@ -293,7 +293,7 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
   }
 
   closed(reason: PseudolabelError): void {
-    const lost = new MemberLost(this.name, reason);
+    const lost = new MachineLost(this.name, reason);
     this.uploads.lost(lost);
     this.liveness.giveUp(lost);
     this.listener.left(this, reason);

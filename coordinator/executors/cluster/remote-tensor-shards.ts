@@ -10,7 +10,7 @@ import { bytesOf, logitsFit, logitsFromWire, piecesOf, type StatePiece } from '.
 import type { ArenaSync } from '../arena-sync.js';
 import { unexpected } from '../failures.js';
 import { shardCountOf, type TensorCut } from '../tensor-cut.js';
-import { type MemberLost, type MemberPass, type Speed, type TensorShardOwner, workOf } from './member.js';
+import { type MachineLost, type MachinePass, type Speed, type TensorShardOwner, workOf } from './machine.js';
 import { bytesOfStep, type DoneStep } from './replay-log.js';
 import type { Question, Requests } from './requests.js';
 
@@ -40,7 +40,7 @@ export interface TensorNode {
   readonly measured: Speed;
   readonly isLeaving: boolean;
   /** Ends the connection because of what the node sent. */
-  lose(message: string): MemberLost;
+  lose(message: string): MachineLost;
   /** Sets the number of tensor shards that the node owns. */
   owns(tensorShards: number): void;
 }
@@ -74,7 +74,7 @@ export class RemoteTensorShards implements TensorShardOwner {
     }
   }
 
-  async forward(step: TensorStep, range: TensorShardRange): Promise<MemberPass> {
+  async forward(step: TensorStep, range: TensorShardRange): Promise<MachinePass> {
     await this.bringImages(step);
     const kind = `logits of stage ${step.stage}${step.labelsFresh ? ', labels fresh' : ''}`;
     return this.pass({ step, range, exchange: 0 }, { kind: 'forward', step, ...range }, kind);
@@ -125,7 +125,7 @@ export class RemoteTensorShards implements TensorShardOwner {
     asked: Asked,
     question: Question<'forward'> | Question<'onward'>,
     kind: string,
-  ): Promise<MemberPass> {
+  ): Promise<MachinePass> {
     const { requests, arena, measured } = this.node;
     const { step, range, exchange } = asked;
     const work = this.work(step, range);

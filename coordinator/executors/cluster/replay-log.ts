@@ -1,5 +1,5 @@
 // Keeps a replay log: the steps that are not yet in the state in the coordinator's arena. From this state and the log,
-// the tensor shards of a lost member are computed again. Given the values that the coordinator sent in a step, a tensor
+// the tensor shards of a lost machine are computed again. Given the values that the coordinator sent in a step, a tensor
 // shard can do the step without the others.
 import type { TensorShardRange, TensorStep } from '../../../src/models/tensor-tasks.js';
 

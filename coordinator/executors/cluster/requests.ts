@@ -11,7 +11,7 @@ import {
 } from '../../../src/protocol/cluster-messages.js';
 import { late, unexpected } from '../failures.js';
 import type { Deadlines } from './deadlines.js';
-import { MemberLost } from './member.js';
+import { MachineLost } from './machine.js';
 
 export type NodeChannel = Channel<ToNode, ToCoordinator>;
 
@@ -33,7 +33,7 @@ export interface RequestsListener {
   bulk(tag: BulkTag, payload: Uint8Array): void;
   answered(answer: Answer): void;
   /** An answer did not come in time. */
-  late(reason: MemberLost): void;
+  late(reason: MachineLost): void;
   closed(reason: PseudolabelError): void;
 }
 
@@ -76,7 +76,7 @@ export class Requests implements ChannelListener<ToCoordinator> {
 
   /**
    * Sends a request and waits for its answer, for as long as this number of units of this kind of work may take.
-   * Rejects with MemberLost.
+   * Rejects with MachineLost.
    * @param numbered is told the number of the request before it is sent, so that arrays of the answer can be matched
    */
   async ask<K extends Request['kind']>(
@@ -121,7 +121,7 @@ export class Requests implements ChannelListener<ToCoordinator> {
   close(reason: PseudolabelError): void {
     if (this.reason) return;
     this.reason = reason;
-    const lost = new MemberLost(this.name, reason);
+    const lost = new MachineLost(this.name, reason);
     for (const { reject } of this.open.values()) reject(lost);
     this.open.clear();
     this.revoked.clear();
@@ -154,7 +154,7 @@ export class Requests implements ChannelListener<ToCoordinator> {
     this.close(reason);
   }
 
-  /** Sends after all earlier messages. Rejects with MemberLost. */
+  /** Sends after all earlier messages. Rejects with MachineLost. */
   private enqueue(send: () => Promise<void>): Promise<void> {
     const sent = this.queue.then(() => this.sendNow(send));
     this.queue = sent.catch(() => undefined);
@@ -167,7 +167,7 @@ export class Requests implements ChannelListener<ToCoordinator> {
    */
   private async sendNow(send: () => Promise<void>): Promise<void> {
     const { name, deadlines } = this;
-    if (this.reason) throw new MemberLost(name, this.reason);
+    if (this.reason) throw new MachineLost(name, this.reason);
     const began = deadlines.clock.now();
     const cancel = deadlines.stallTimer('send', 1, () => this.close(late(name, 'take what was sent')));
     try {
@@ -175,9 +175,9 @@ export class Requests implements ChannelListener<ToCoordinator> {
       deadlines.record('send', 1, deadlines.clock.now() - began);
     } catch (error) {
       // Closes before the channel itself reports the error, because whoever is told of the loss looks at once which
-      // members are left.
+      // machines are left.
       if (error instanceof PseudolabelError) this.close(error);
-      throw new MemberLost(name, this.reason ?? error);
+      throw new MachineLost(name, this.reason ?? error);
     } finally {
       cancel();
     }
@@ -202,7 +202,7 @@ export class Requests implements ChannelListener<ToCoordinator> {
   /** Gives what failed on the node to others. If it fails on all of them, it fails here too, and that ends the run. */
   private failed({ reject }: Open, { code, message, fix }: Extract<Answer, { kind: 'failed' }>): void {
     const error = new PseudolabelError(code ?? 'E_WORKER_LOST', message, fix || 'look at what the node says of it');
-    reject(new MemberLost(this.name, error));
+    reject(new MachineLost(this.name, error));
     this.close(error);
   }
 
@@ -211,7 +211,7 @@ export class Requests implements ChannelListener<ToCoordinator> {
     if (!open) return;
     this.open.delete(request);
     this.revoked.add(request);
-    const reason = new MemberLost(this.name, late(this.name, `answer (${work})`));
+    const reason = new MachineLost(this.name, late(this.name, `answer (${work})`));
     open.reject(reason);
     this.listener?.late(reason);
   }

@@ -19,7 +19,7 @@ export interface ClusterListener {
    */
   gathering(there: number, wanted: number, left: number): void;
   /**
-   * No member is there to compute, so the run waits until a node joins. isAgain: whether it was said a few seconds ago.
+   * No machine is there to compute, so the run waits until a node joins. isAgain: whether it was said a few seconds ago.
    * left: milliseconds.
    */
   waiting(left: number, isAgain: boolean): void;

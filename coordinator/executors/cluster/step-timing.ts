@@ -109,17 +109,17 @@ export interface StepTimes extends Compute {
   readonly canBeTensor: boolean;
 }
 
-/** The times that the members take for a step, each with all of its workers. */
+/** The times that the machines take for a step, each with all of its workers. */
 export interface Compute {
-  /** The time of the fastest member for the whole step. */
+  /** The time of the fastest machine for the whole step. */
   readonly alone: number;
-  /** The time of the slowest member for its part. */
+  /** The time of the slowest machine for its part. */
   readonly slowest: number;
   /** The time of what the coordinator does after all of them. */
   readonly update: number;
 }
 
-/** The part of a member that computes gradients of shards. */
+/** The part of a machine that computes gradients of shards. */
 export interface StepPart {
   readonly workers: number;
   readonly shards: number;
@@ -141,8 +141,8 @@ export function computeOfDataParallel(parts: readonly StepPart[], shards: number
 }
 
 /**
- * Returns the times of a tensor-parallel step. share: a member's share of all tensor shards; speed: rows of whole steps
- * per millisecond. Each member updates its own tensor shards.
+ * Returns the times of a tensor-parallel step. share: a machine's share of all tensor shards; speed: rows of whole steps
+ * per millisecond. Each machine updates its own tensor shards.
  */
 export function computeOfTensorParallel(
   parts: readonly { readonly share: number; readonly speed: number }[],
@@ -160,7 +160,7 @@ const SLOWER = 1.1;
 
 /**
  * Returns a sentence with the reason and what to do, or undefined if the nodes pay off, or nearly do. One machine alone
- * means the fastest member.
+ * means the fastest machine.
  * @param times of some steps of one kind, at least one
  */
 export function slowdownWarning(times: readonly StepTimes[]): string | undefined {

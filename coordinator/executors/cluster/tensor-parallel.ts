@@ -1,8 +1,8 @@
-// Does tensor-parallel steps on a cluster. Each member owns the state of its tensor shards. The coordinator's arena
+// Does tensor-parallel steps on a cluster. Each machine owns the state of its tensor shards. The coordinator's arena
 // holds all of it as it was after some earlier step, with a replay log of the steps since (shard-ownership.ts). In a
 // step:
 //
-//   members   forward passes | logits, summed by subtrees, up |      | backward passes, updates
+//   machines   forward passes | logits, summed by subtrees, up |      | backward passes, updates
 //   here      forward pass   |                                | loss | gradient at the logits down, backward pass, update
 //
 // A network with narrow layers in its middle has two more exchanges of the same kind. Nothing is updated before the last
@@ -11,26 +11,26 @@ import type { TensorStep } from '../../../src/models/tensor-tasks.js';
 import type { ShardPass } from '../../../worker/tensor-steps.js';
 import type { DistributedTensors } from '../distributed-executor.js';
 import { wholeOf } from '../tensor-cut.js';
-import type { MemberPass } from './member.js';
-import type { Members } from './members.js';
+import type { MachinePass } from './machine.js';
+import type { Machines } from './machines.js';
 import type { DoneStep } from './replay-log.js';
 import { areFinite } from './reply-checks.js';
 import { type FetchEvery, type OwnedPart, ShardOwnership } from './shard-ownership.js';
 import { type Compute, computeOfTensorParallel } from './step-timing.js';
 
-/** The same pass of all members. */
-type Passes = ReadonlyMap<OwnedPart, MemberPass>;
+/** The same pass of all machines. */
+type Passes = ReadonlyMap<OwnedPart, MachinePass>;
 
 export class ClusterTensorParallel implements DistributedTensors {
   private readonly ownership: ShardOwnership;
-  /** Whether members have been doubted in this step. */
+  /** Whether machines have been doubted in this step. */
   private hasDoubted = false;
 
-  constructor(members: Members, fetchEvery: FetchEvery) {
-    this.ownership = new ShardOwnership(members, fetchEvery);
+  constructor(machines: Machines, fetchEvery: FetchEvery) {
+    this.ownership = new ShardOwnership(machines, fetchEvery);
   }
 
-  /** Does the first pass of a step. Throws E_NODES or E_INTERRUPTED if no member is there to compute. */
+  /** Does the first pass of a step. Throws E_NODES or E_INTERRUPTED if no machine is there to compute. */
   async forward(step: TensorStep): Promise<ShardPass> {
     this.hasDoubted = false;
     await this.ownership.cutFor(step);
@@ -56,7 +56,7 @@ export class ClusterTensorParallel implements DistributedTensors {
   compute(rows: number): Compute | undefined {
     const { parts } = this.ownership;
     const shards = parts.reduce((sum, { first, end }) => sum + end - first, 0);
-    const known = parts.flatMap(({ member: { speed }, first, end }) =>
+    const known = parts.flatMap(({ machine: { speed }, first, end }) =>
       speed === undefined ? [] : [{ share: (end - first) / shards, speed }],
     );
     return parts.length > 0 && known.length === parts.length ? computeOfTensorParallel(known, rows) : undefined;
@@ -64,7 +64,7 @@ export class ClusterTensorParallel implements DistributedTensors {
 
   /**
    * Does the pass that follows the values given so far.
-   * @param before the pass before it. If a member is lost, all available members then repeat all passes. Passes change
+   * @param before the pass before it. If a machine is lost, all available machines then repeat all passes. Passes change
    * nothing, and give the same values again.
    */
   private async passAfter(done: DoneStep, before?: Passes): Promise<ShardPass> {
@@ -83,7 +83,7 @@ export class ClusterTensorParallel implements DistributedTensors {
 
   private async fromTheFirst({ step, given }: DoneStep): Promise<Passes | undefined> {
     await this.ownership.share();
-    let passes = await this.pass(({ member, ...range }) => member.tensorShards.forward(step, range));
+    let passes = await this.pass(({ machine, ...range }) => machine.tensorShards.forward(step, range));
     for (const values of given) passes = passes && (await this.onward(passes, values));
     return passes;
   }
@@ -92,8 +92,8 @@ export class ClusterTensorParallel implements DistributedTensors {
     return this.ownership.areWhole ? this.pass((part) => before.get(part)!.onward(values)) : undefined;
   }
 
-  /** Returns undefined if a member was lost, in this pass or in the last update, where the loss only shows now. */
-  private async pass(of: (part: OwnedPart) => Promise<MemberPass>): Promise<Passes | undefined> {
+  /** Returns undefined if a machine was lost, in this pass or in the last update, where the loss only shows now. */
+  private async pass(of: (part: OwnedPart) => Promise<MachinePass>): Promise<Passes | undefined> {
     const { ownership } = this;
     const { parts } = ownership;
     const found = await ownership.each(parts, of);
@@ -103,15 +103,15 @@ export class ClusterTensorParallel implements DistributedTensors {
   }
 
   /**
-   * Returns whether some members' values are not finite where others' are. The connections of those members are ended,
+   * Returns whether some machines' values are not finite where others' are. The connections of those machines are ended,
    * once per step, and others compute their tensor shards again. If that gives the same, or if the values of this
-   * machine or of all members are not finite, the run has diverged.
+   * machine or of all machines are not finite, the run has diverged.
    */
   private isDoubtful(passes: Passes): boolean {
     const parts = [...passes.keys()];
-    const doubted = parts.filter((part) => !part.member.tensorShards.isHere && !areFinite(passes.get(part)!.sums));
+    const doubted = parts.filter((part) => !part.machine.tensorShards.isHere && !areFinite(passes.get(part)!.sums));
     if (this.hasDoubted || doubted.length === 0 || doubted.length === parts.length) return false;
-    if (parts.some((part) => part.member.tensorShards.isHere && !areFinite(passes.get(part)!.sums))) return false;
+    if (parts.some((part) => part.machine.tensorShards.isHere && !areFinite(passes.get(part)!.sums))) return false;
     this.hasDoubted = true;
     for (const part of doubted) this.ownership.lose(part, 'its values are not finite, and those of others are');
     return true;

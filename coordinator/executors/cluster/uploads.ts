@@ -7,7 +7,7 @@ import { type Arena, gradientStride } from '../../../src/engine/arena.js';
 import type { BulkTag } from '../../../src/protocol/channel.js';
 import { late, unexpected } from '../failures.js';
 import { Condition } from './deadlines.js';
-import { MemberLost } from './member.js';
+import { MachineLost } from './machine.js';
 import type { Requests } from './requests.js';
 
 /** The sums of one request. */
@@ -87,7 +87,7 @@ export class Uploads {
   /** late: is told when sums do not come in time. */
   constructor(
     private readonly requests: Requests,
-    private readonly late: (reason: MemberLost) => void,
+    private readonly late: (reason: MachineLost) => void,
   ) {}
 
   /** Whether all sums that were asked for are here. */
@@ -117,7 +117,7 @@ export class Uploads {
     const began = deadlines.clock.now();
     const bytes = upload.bytes - upload.bytesReceived;
     const cancel = deadlines.stallTimer('sums', bytes, () => {
-      const reason = new MemberLost(name, late(name, 'send its sums'));
+      const reason = new MachineLost(name, late(name, 'send its sums'));
       upload.revoke(reason);
       this.late(reason);
     });
@@ -146,11 +146,11 @@ export class Uploads {
 
   /** Ends the upload, because there will be no sums. */
   failed(request: number): void {
-    this.open.get(request)?.revoke(new MemberLost(this.requests.name, 'its sums failed'));
+    this.open.get(request)?.revoke(new MachineLost(this.requests.name, 'its sums failed'));
     this.open.delete(request);
   }
 
-  lost(reason: MemberLost): void {
+  lost(reason: MachineLost): void {
     for (const upload of this.open.values()) upload.revoke(reason);
   }
 }

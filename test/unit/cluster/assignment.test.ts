@@ -1,4 +1,4 @@
-// Tests which member computes which shards: each shard once, in proportion to speed, and moved only if it is worth it.
+// Tests which machine computes which shards: each shard once, in proportion to speed, and moved only if it is worth it.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { assign, isWorthMoving } from '../../../coordinator/executors/assignment.js';

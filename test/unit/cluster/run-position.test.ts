@@ -1,4 +1,4 @@
-// Tests what `status` says of a run: its position in the whole run, also after a resume, and which members have which
+// Tests what `status` says of a run: its position in the whole run, also after a resume, and which machines have which
 // shards.
 import { describe, expect, it } from 'vitest';
 import { linesOf } from '../../../coordinator/commands/status.js';

@@ -1,6 +1,6 @@
 // Tests how the speed of a member is measured.
 import { describe, expect, it } from 'vitest';
-import { Speed } from '../../../coordinator/executors/cluster/member.js';
+import { Speed } from '../../../coordinator/executors/cluster/machine.js';
 
 const ROWS = 100;
 
@@ -11,7 +11,7 @@ function after(...milliseconds: readonly number[]): Speed {
   return speed;
 }
 
-describe('the speed of a member', () => {
+describe('the speed of a machine', () => {
   it('is not known from its first steps, which are slow', () => {
     expect(after(500, 80, 40).rowsPerMillisecond).toBeUndefined();
     expect(after(500, 80, 40, 10).rowsPerMillisecond).toBe(10);
@@ -29,14 +29,14 @@ describe('the speed of a member', () => {
     const speed = after(1, 1, 1, 200);
     const measured = speed.rowsPerMillisecond!;
     let steps = 0;
-    for (; speed.rowsPerMillisecond! < 20 * measured; steps++) speed.rested();
+    for (; speed.rowsPerMillisecond! < 20 * measured; steps++) speed.skippedStep();
     expect(steps).toBeGreaterThan(300);
     expect(steps).toBeLessThan(1000);
   });
 
   it('stays unknown while it is not measured', () => {
     const speed = new Speed();
-    for (let step = 0; step < 10; step++) speed.rested();
+    for (let step = 0; step < 10; step++) speed.skippedStep();
     expect(speed.rowsPerMillisecond).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-// Defines a member of a cluster: what the coordinator asks of its own threads and of nodes alike. It measures the speed
+// Defines a machine of a cluster: what the coordinator asks of its own threads and of nodes alike. It measures the speed
 // of each, and shares work among them even if some are lost.
 import type { Subtree } from '../../../src/collectives/tree.js';
 import type { Model } from '../../../src/models/model.js';
@@ -8,22 +8,22 @@ import type { Executor, Ranges, ShardStep } from '../../../src/training/executor
 import { shardCountOf, type TensorCut } from '../tensor-cut.js';
 import type { DoneStep } from './replay-log.js';
 
-export interface Member {
+export interface Machine {
   readonly workers: number;
   /** Rows of training steps per millisecond; undefined before it is measured. */
   readonly speed: number | undefined;
   readonly tensorShards: TensorShardOwner;
-  /** Is called when the member is given nothing to do in a step. */
-  passedOver(): void;
+  /** Is called when the machine is given nothing to do in a step. */
+  skippedStep(): void;
   gradients(steps: readonly ShardStep[]): Promise<Contribution>;
-  readonly graph: GraphMember;
+  readonly graph: GraphMachine;
   predict(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]>;
 }
 
 /** The part of an executor that works on a graph of images. */
-export type GraphMember = Pick<Executor, 'describe' | 'neighbours'>;
+export type GraphMachine = Pick<Executor, 'describe' | 'neighbours'>;
 
-/** A member's part of a data-parallel step. */
+/** A machine's part of a data-parallel step. */
 export interface Contribution {
   readonly results: readonly GradientResult[];
   /**
@@ -31,9 +31,9 @@ export interface Contribution {
    * has its gradient in its own buffer.
    */
   readonly subtrees: readonly Subtree[];
-  /** Resolves when the first `length` floats of each sum are here. Rejects with MemberLost. */
+  /** Resolves when the first `length` floats of each sum are here. Rejects with MachineLost. */
   arrived(length: number): Promise<void>;
-  /** Is there only if the member is a node. */
+  /** Is there only if the machine is a node. */
   readonly elsewhere?: Elsewhere;
 }
 
@@ -41,46 +41,46 @@ export interface Elsewhere {
   /** Stops taking what is still being sent, because others compute the same shards. */
   revoke(): void;
   /** Ends the connection of the node because of what it sent. */
-  lose(message: string): MemberLost;
+  lose(message: string): MachineLost;
 }
 
 /**
- * A member as the owner of tensor shards. If it is a node, all methods but release() and lose() reject with MemberLost.
+ * A machine as the owner of tensor shards. If it is a node, all methods but release() and lose() reject with MachineLost.
  */
 export interface TensorShardOwner {
   /** Whether the state of its tensor shards is in the coordinator's arena. */
   readonly isHere: boolean;
-  /** Whether the member wants to leave as soon as its state is at the coordinator. */
+  /** Whether the machine wants to leave as soon as its state is at the coordinator. */
   readonly isLeaving: boolean;
-  /** Copies the state of these tensor shards from the coordinator's arena to the member. */
+  /** Copies the state of these tensor shards from the coordinator's arena to the machine. */
   take(cut: TensorCut, range: TensorShardRange): Promise<void>;
   /** Repeats steps that are done, from the values that the coordinator sent in them. */
   replay(steps: readonly DoneStep[], range: TensorShardRange): Promise<void>;
-  forward(step: TensorStep, range: TensorShardRange): Promise<MemberPass>;
-  /** Copies the state of these tensor shards from the member to the coordinator's arena. */
+  forward(step: TensorStep, range: TensorShardRange): Promise<MachinePass>;
+  /** Copies the state of these tensor shards from the machine to the coordinator's arena. */
   give(cut: TensorCut, range: TensorShardRange): Promise<void>;
-  /** Ends the ownership: the member has no tensor shards any longer. */
+  /** Ends the ownership: the machine has no tensor shards any longer. */
   release(): void;
   /** Ends the connection of the node because of what it sent. */
   lose(why: string): void;
 }
 
-/** A pass of a tensor-parallel step over a member's tensor shards. */
-export interface MemberPass {
-  /** The sum of each subtree of shards in the member's range. */
+/** A pass of a tensor-parallel step over a machine's tensor shards. */
+export interface MachinePass {
+  /** The sum of each subtree of shards in the machine's range. */
   readonly sums: readonly Logits[];
   /** Does the next pass of the step with these values. */
-  onward(values: Float32Array): Promise<MemberPass>;
+  onward(values: Float32Array): Promise<MachinePass>;
   /** Takes the values after the last pass. Resolves when the shards are updated, to the results of workers here. */
   backward(values: Float32Array): Promise<readonly TensorResult[]>;
 }
 
-/** Says that a member was lost, so that others have to do its work. The results of the run stay the same. */
-export class MemberLost extends Error {
-  override readonly name = 'MemberLost';
+/** Says that a machine was lost, so that others have to do its work. The results of the run stay the same. */
+export class MachineLost extends Error {
+  override readonly name = 'MachineLost';
 
-  constructor(member: string, cause: unknown) {
-    super(`${member} was lost: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  constructor(machine: string, cause: unknown) {
+    super(`${machine} was lost: ${cause instanceof Error ? cause.message : cause}`, { cause });
   }
 }
 
@@ -89,12 +89,12 @@ const LATEST = 0.1;
 /** The steps that are not measured, because the machine is still building its networks. */
 const WARM = 3;
 /**
- * A slow member may get no work, and is then never measured again. So each step without work raises its assumed speed
- * by this part, until it is tried. A member that is twenty times slower than others is tried every few hundred steps.
+ * A slow machine may get no work, and is then never measured again. So each step without work raises its assumed speed
+ * by this part, until it is tried. A machine that is twenty times slower than others is tried every few hundred steps.
  */
-const HOPE = 0.005;
+const RETRY_GROWTH = 0.005;
 
-/** The measured speed of a member. */
+/** The measured speed of a machine. */
 export class Speed {
   private steps = 0;
   private mean = 0;
@@ -104,9 +104,9 @@ export class Speed {
     return this.steps > WARM ? this.mean : undefined;
   }
 
-  /** Notes a step in which the member had nothing to do. */
-  rested(): void {
-    this.mean *= 1 + HOPE;
+  /** Notes a step in which the machine had nothing to do. */
+  skippedStep(): void {
+    this.mean *= 1 + RETRY_GROWTH;
   }
 
   /** Adds a measurement. rows: those of a whole step, or the rows that would be as much work. */
@@ -136,33 +136,33 @@ export function workOf(step: TensorStep, { first, end }: TensorShardRange, pixel
   return (rows * (end - first)) / shardCountOf(step);
 }
 
-/** A member, and the positions of its items. */
-export type Part = readonly [Member, readonly number[]];
+/** A machine, and the positions of its items. */
+export type Part = readonly [Machine, readonly number[]];
 
 /**
- * Has members do all items. If a member is lost, others do its items. Other errors are thrown when all members have
+ * Has machines do all items. If a machine is lost, others do its items. Other errors are thrown when all machines have
  * ended.
- * @param share shares out this number of items. It throws if no member is there.
+ * @param share shares out this number of items. It throws if no machine is there.
  */
 export async function spread<T, R>(
   items: readonly T[],
   share: (count: number) => Promise<readonly Part[]>,
-  work: (member: Member, items: readonly T[]) => Promise<readonly R[]>,
+  work: (machine: Machine, items: readonly T[]) => Promise<readonly R[]>,
 ): Promise<R[]> {
   const results: R[] = [];
   let open = items.map((_, position) => position);
   while (open.length > 0) {
-    const parts = (await share(open.length)).map(([member, of]) => [member, of.map((i) => open[i]!)] as const);
-    const doPart = ([member, positions]: Part) =>
+    const parts = (await share(open.length)).map(([machine, of]) => [machine, of.map((i) => open[i]!)] as const);
+    const doPart = ([machine, positions]: Part) =>
       work(
-        member,
+        machine,
         positions.map((position) => items[position]!),
       );
     const settled = await Promise.allSettled(parts.map(doPart));
     open = settled.flatMap((outcome, p) => {
       const positions = parts[p]![1];
       if (outcome.status === 'rejected') {
-        if (outcome.reason instanceof MemberLost) return positions;
+        if (outcome.reason instanceof MachineLost) return positions;
         throw outcome.reason;
       }
       positions.forEach((position, i) => {

@@ -1,5 +1,5 @@
-// Makes the coordinator's own threads a member. Their gradients and tensor shards are in the coordinator's arena, and a
-// lost thread is replaced.
+// Makes the coordinator's own threads one of the machines of a cluster. Their gradients and tensor shards are in the
+// coordinator's arena, and a lost thread is replaced.
 
 import type { Model } from '../../../src/models/model.js';
 import type { PredictResult, PredictTask } from '../../../src/models/tasks.js';
@@ -9,20 +9,20 @@ import type { Ranges, ShardStep } from '../../../src/training/executor.js';
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
 import {
   type Contribution,
-  type GraphMember,
-  type Member,
-  type MemberPass,
+  type GraphMachine,
+  type Machine,
+  type MachinePass,
   rowsOfResults,
   Speed,
   type TensorShardOwner,
   workOf,
-} from './member.js';
+} from './machine.js';
 import type { DoneStep } from './replay-log.js';
 
-export class LocalMember implements Member {
+export class LocalMachine implements Machine {
   readonly workers: number;
   readonly tensorShards: TensorShardOwner;
-  readonly graph: GraphMember;
+  readonly graph: GraphMachine;
   private readonly measured = new Speed();
   /** The number of shards, or of tensor shards, of its last step. */
   private shards = 0;
@@ -46,9 +46,9 @@ export class LocalMember implements Member {
     return { workers, shards, lostWorkers, rowsPerSecond: speed === undefined ? null : speed * 1000 };
   }
 
-  passedOver(): void {
+  skippedStep(): void {
     this.shards = 0;
-    this.measured.rested();
+    this.measured.skippedStep();
   }
 
   async gradients(steps: readonly ShardStep[]): Promise<Contribution> {
@@ -81,7 +81,7 @@ class LocalTensorShards implements TensorShardOwner {
     for (const { step, given } of steps) await this.threads.tensor.replay(step, given, range);
   }
 
-  async forward(step: TensorStep, range: TensorShardRange): Promise<MemberPass> {
+  async forward(step: TensorStep, range: TensorShardRange): Promise<MachinePass> {
     this.began(range.end - range.first);
     await othersAreAsked();
     return this.pass(
@@ -96,7 +96,7 @@ class LocalTensorShards implements TensorShardOwner {
 
   lose(): void {}
 
-  private pass(sums: readonly Logits[], work: number): MemberPass {
+  private pass(sums: readonly Logits[], work: number): MachinePass {
     const { tensor } = this.threads;
     return {
       sums,
@@ -117,6 +117,6 @@ class LocalTensorShards implements TensorShardOwner {
 
 /**
  * Resolves when the sockets have been given what was sent just now. If a machine has no more cores than workers, a
- * worker that wakes up first takes the core of the main thread, and the other members would wait for milliseconds.
+ * worker that wakes up first takes the core of the main thread, and the other machines would wait for milliseconds.
  */
 const othersAreAsked = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));

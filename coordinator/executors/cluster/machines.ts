@@ -1,4 +1,4 @@
-// Holds the members of a cluster: the coordinator's own threads (unless it only coordinates) and the nodes that have
+// Holds the machines of a cluster: the coordinator's own threads (unless it only coordinates) and the nodes that have
 // joined. It knows which of them are available, and shares work among them.
 import type { Clock } from '../../../src/clock.js';
 import type { ArenaShape } from '../../../src/engine/arena.js';
@@ -6,11 +6,11 @@ import { PseudolabelError } from '../../../src/errors.js';
 import { firstImages, Placement } from '../assignment.js';
 import { abandoned, reasonOf, stoppedWaiting } from '../failures.js';
 import { type Bounds, Condition } from './deadlines.js';
-import type { Member, MemberLost, Part } from './member.js';
+import type { Machine, MachineLost, Part } from './machine.js';
 import type { RemoteListener, RemoteNode } from './remote-node.js';
 import type { ClusterListener } from './status.js';
 
-export interface MembersOptions {
+export interface MachinesOptions {
   /** The most milliseconds that the run waits for a node when it has none. */
   readonly patienceMs: number;
   readonly bounds: Bounds;
@@ -18,7 +18,7 @@ export interface MembersOptions {
   readonly listener: ClusterListener;
 }
 
-export class Members implements RemoteListener {
+export class Machines implements RemoteListener {
   readonly remotes = new Set<RemoteNode>();
   /** The reason why no node is admitted any more; undefined while the run goes on. */
   end: PseudolabelError | undefined;
@@ -30,9 +30,9 @@ export class Members implements RemoteListener {
 
   /** local: undefined if the coordinator does not compute. */
   constructor(
-    private readonly local: Member | undefined,
+    private readonly local: Machine | undefined,
     private readonly shape: ArenaShape,
-    private readonly options: MembersOptions,
+    private readonly options: MachinesOptions,
   ) {
     this.placement = new Placement(shape.shards);
   }
@@ -72,23 +72,23 @@ export class Members implements RemoteListener {
   }
 
   /**
-   * Shares this number of items among the members that are available. Waits for a node if there is none. Throws
+   * Shares this number of items among the machines that are available. Waits for a node if there is none. Throws
    * E_NODES, E_INTERRUPTED.
    */
   async share(count: number): Promise<Part[]> {
-    const members = await this.present();
-    const ends = this.placement.ends(count, members);
-    return members.flatMap((member, i): Part[] => {
+    const machines = await this.present();
+    const ends = this.placement.ends(count, machines);
+    return machines.flatMap((machine, i): Part[] => {
       const first = ends[i - 1] ?? 0;
       const items = Array.from({ length: ends[i]! - first }, (_, item) => first + item);
-      if (items.length > 0) return [[member, items]];
-      member.passedOver();
+      if (items.length > 0) return [[machine, items]];
+      machine.skippedStep();
       return [];
     });
   }
 
-  /** Resolves to the members that can compute now. Waits for a node if there is none. Throws E_NODES, E_INTERRUPTED. */
-  async present(): Promise<Member[]> {
+  /** Resolves to the machines that can compute now. Waits for a node if there is none. Throws E_NODES, E_INTERRUPTED. */
+  async present(): Promise<Machine[]> {
     const { patienceMs, listener, clock } = this.options;
     if (!this.end && this.available().length === 0) {
       let isAgain = false;
@@ -105,7 +105,7 @@ export class Members implements RemoteListener {
     return this.available();
   }
 
-  /** Asks the run to stop after its step. If no member is there to finish the step, the run stops at once. */
+  /** Asks the run to stop after its step. If no machine is there to finish the step, the run stops at once. */
   stop(): void {
     this.isStopping = true;
     this.condition.changed();
@@ -125,7 +125,7 @@ export class Members implements RemoteListener {
     this.condition.changed();
   }
 
-  fellBehind(node: RemoteNode, { cause }: MemberLost): void {
+  fellBehind(node: RemoteNode, { cause }: MachineLost): void {
     this.options.listener.fellBehind(node, reasonOf(cause));
   }
 
@@ -137,7 +137,7 @@ export class Members implements RemoteListener {
     this.condition.changed();
   }
 
-  private available(): Member[] {
+  private available(): Machine[] {
     const remotes = [...this.remotes].filter(({ isAvailable }) => isAvailable);
     return this.local ? [this.local, ...remotes] : remotes;
   }
