@@ -17,7 +17,7 @@ import { createThreadExecutor, type ThreadExecutor } from '../worker/thread-exec
 import { Dispatcher, type StrategyFor } from './dispatcher.js';
 import { ClusterExecutor } from './executors/cluster/cluster-executor.js';
 import { MpiExecutor } from './executors/mpi/mpi-executor.js';
-import { type ClusterPlace, checkShards, type Place } from './place.js';
+import { type ClusterPlace, checkShards, type ExecutionPlace } from './place.js';
 import { countsOf, type ResolvedRun, type Session } from './runs/resolved-run.js';
 import type { ListeningServer } from './server/transport.js';
 import { DataParallel } from './strategies/data-parallel.js';
@@ -36,7 +36,7 @@ export const CHECKSUM_EVERY = 100;
  */
 export async function openSession(
   runs: readonly [ResolvedRun, ...ResolvedRun[]],
-  place: Place = { kind: 'threads' },
+  place: ExecutionPlace = { kind: 'threads' },
   wrap: (executor: Executor) => Executor = (executor) => executor,
 ): Promise<Session> {
   const [run] = runs;

@@ -33,7 +33,7 @@ export interface ClusterPlace {
 }
 
 /** Where a run is computed. */
-export type Place =
+export type ExecutionPlace =
   | { readonly kind: 'threads' }
   | { readonly kind: 'mpi'; readonly collective: Collective; readonly allowMixed: boolean }
   | ClusterPlace;

@@ -5,7 +5,7 @@ import { ImageStore } from '../src/data/image-store.js';
 import type { Size } from '../src/data/options.js';
 import { decodePicture, resized } from '../src/data/pictures/decode.js';
 import { MOST_FILE_BYTES } from '../src/data/pictures/format.js';
-import { type Loss, type Picture, withoutAlpha } from '../src/data/pictures/raw.js';
+import { type DecodingLoss, type Picture, withoutAlpha } from '../src/data/pictures/raw.js';
 import { READING, whyNotRead } from '../src/files/read.js';
 
 /** What another thread needs to know of an ImageStore. */
@@ -36,7 +36,7 @@ export interface DecodeResult {
   readonly otherSize: number | undefined;
   readonly grey: number;
   readonly colour: number;
-  readonly losses: Readonly<Partial<Record<Loss, number>>>;
+  readonly losses: Readonly<Partial<Record<DecodingLoss, number>>>;
   /** Images that cannot be decoded, as positions in the task. */
   readonly bad: readonly { readonly picture: number; readonly why: string }[];
   /** The time that the thread took for them. */
@@ -50,7 +50,7 @@ export async function decode(task: DecodeTask): Promise<DecodeResult> {
   const size = resizes ? target : undefined;
   const store = target && storeOf(target.store);
   const sizes: Record<string, number> = {};
-  const losses: Partial<Record<Loss, number>> = {};
+  const losses: Partial<Record<DecodingLoss, number>> = {};
   const bad: { picture: number; why: string }[] = [];
   let [grey, colour] = [0, 0];
   let otherSize: number | undefined;

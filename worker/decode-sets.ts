@@ -4,7 +4,7 @@
 import { basename, dirname } from 'node:path';
 import { ImageStore } from '../src/data/image-store.js';
 import type { Size } from '../src/data/options.js';
-import type { Loss } from '../src/data/pictures/raw.js';
+import type { DecodingLoss } from '../src/data/pictures/raw.js';
 import type { FoundSet } from '../src/data/source.js';
 import { checkRoom } from '../src/data/sources/room.js';
 import { PseudolabelError } from '../src/errors.js';
@@ -51,7 +51,7 @@ interface Bad {
 interface Pass {
   readonly bad: readonly Bad[];
   readonly grey: number;
-  readonly losses: Readonly<Partial<Record<Loss, number>>>;
+  readonly losses: Readonly<Partial<Record<DecodingLoss, number>>>;
   /** An image of another size, or of colour when grey was expected. The pass ended there. */
   readonly ended: { readonly set: number; readonly picture: number } | 'colour' | undefined;
 }
@@ -125,7 +125,7 @@ async function passOver(
 ): Promise<Pass> {
   const of = sets.reduce((sum, { count }) => sum + count, 0);
   const bad: Bad[] = [];
-  let losses: Partial<Record<Loss, number>> = {};
+  let losses: Partial<Record<DecodingLoss, number>> = {};
   let [done, grey] = [0, 0];
   let ended: Pass['ended'];
   const cut = cutOf(sets);

@@ -6,7 +6,7 @@ import type { GradientCodec } from '../src/collectives/gradient-codec.js';
 import { CHUNK, GradientSums } from '../src/collectives/gradient-sum.js';
 import { subtreesOf } from '../src/collectives/tree.js';
 import { floats } from '../src/engine/arena.js';
-import { Progress } from '../src/engine/gradient-progress.js';
+import { GradientProgress } from '../src/engine/gradient-progress.js';
 import { PseudolabelError } from '../src/errors.js';
 import { exchangesOf, widthsOf } from '../src/models/dense/tensor-blocks.js';
 import { rowCountsOf } from '../src/models/dense/tensor-layout.js';
@@ -61,7 +61,7 @@ export function digestOf({ arena }: ThreadExecutor, { parameterCount }: Pick<Ask
 /** Computes gradients for the coordinator of a cluster, and sends their sums while others are still computed. */
 export class GradientHost {
   private readonly sums: GradientSums;
-  private readonly progress: Progress;
+  private readonly progress: GradientProgress;
 
   constructor(
     private readonly executor: ThreadExecutor,
@@ -69,7 +69,7 @@ export class GradientHost {
     private readonly wire: GradientCodec,
   ) {
     this.sums = new GradientSums(executor.arena);
-    this.progress = new Progress(executor.arena);
+    this.progress = new GradientProgress(executor.arena);
   }
 
   /** Serves a request. Replies as soon as the gradients are there, and resolves when the last sum has been sent. */

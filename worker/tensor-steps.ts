@@ -11,9 +11,9 @@ import { NarrowLayers } from '../src/models/dense/narrow-layers.js';
 import { FINITE_BOUND } from '../src/models/dense/network.js';
 import { exchangesOf, widthsOf } from '../src/models/dense/tensor-blocks.js';
 import {
+  abandon,
   give,
-  giveUp,
-  isGivenUp,
+  isAbandoned,
   passed,
   sumsOf,
   type TensorExchange,
@@ -98,7 +98,7 @@ export class TensorSteps {
 
   /** Begins a step when the one before is done, or is given up because its values never came. */
   private async begin(step: TensorStep, range: TensorShardRange | undefined): Promise<TensorExchange> {
-    if (this.pending) giveUp(this.pending.tensorExchange);
+    if (this.pending) abandon(this.pending.tensorExchange);
     this.pending = undefined;
     while (this.running.size > 0) await Promise.allSettled(this.running);
     this.steps++;
@@ -135,7 +135,7 @@ export class TensorSteps {
     give(tensorExchange, exchange, values);
     const again = work.map(async (each, group) => {
       const result = await each;
-      return result.isUpdated || isGivenUp(tensorExchange) ? result : this.start(tensorExchange.tasks[group]!);
+      return result.isUpdated || isAbandoned(tensorExchange) ? result : this.start(tensorExchange.tasks[group]!);
     });
     // A caller that waits for sums drops a task once it has them. The task may fail later, when nothing waits for it.
     for (const each of again) each.catch(() => undefined);

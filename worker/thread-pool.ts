@@ -83,17 +83,17 @@ export class ThreadPool {
    * update keeps a log.
    */
   async run<R extends Result | TensorResult>(taskIn: (workspace: number) => Task | TensorTask): Promise<R> {
-    if (this.closed) throw wasClosed(undefined);
+    if (this.closed) throw closedError(undefined);
     for (let attempt = 1; ; attempt++) {
       const workspace = await this.workspaces.take();
       try {
         const task = this.models.write(taskIn(workspace));
         return (await this.threads.run(task, { signal: AbortSignal.timeout(TASK_DEADLINE_MS) })) as R;
       } catch (error) {
-        if (this.closed) throw wasClosed(error);
+        if (this.closed) throw closedError(error);
         if (!isLostThread(error)) throw explained(error);
         this.lost++;
-        if (attempt === ATTEMPTS) throw lost(error);
+        if (attempt === ATTEMPTS) throw lostWorkersError(error);
       } finally {
         // piscina reports a lost thread after its exit, so nothing writes to the workspace any more.
         this.workspaces.give(workspace);
@@ -125,12 +125,12 @@ export function isLostThread(error: unknown): boolean {
   return ranOutOfMemory || error.message.startsWith('worker exited with code');
 }
 
-function wasClosed(cause: unknown): PseudolabelError {
+function closedError(cause: unknown): PseudolabelError {
   const message = 'the workers were closed before their work was done';
   return new PseudolabelError('E_INTERRUPTED', message, FROM_CHECKPOINT, { cause });
 }
 
-function lost(cause: unknown): PseudolabelError {
+function lostWorkersError(cause: unknown): PseudolabelError {
   const fix = 'look for a lack of memory (dmesg); fewer --workers or --shards need less';
   return new PseudolabelError('E_WORKER_LOST', `${ATTEMPTS} workers ended in the same task`, fix, { cause });
 }

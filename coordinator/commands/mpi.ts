@@ -29,7 +29,7 @@ export function addMpiOptions(command: Command): Command {
  * Does a command's work alone, or as rank 0 of an MPI job whose other ranks serve it. Throws E_USAGE, E_MPI, and the
  * errors of the work.
  */
-export async function inPlace(
+export async function asRank(
   flags: MpiFlags,
   { terminal, signal }: Context,
   work: (collective: Collective | undefined) => Promise<void>,

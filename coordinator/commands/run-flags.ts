@@ -4,8 +4,8 @@ import { PseudolabelError } from '../../src/errors.js';
 import { readJson, whyNotRead } from '../../src/files/read.js';
 import { claimFolder } from '../../src/files/write.js';
 import { normalise, optionsSchema, type RunConfig } from '../../src/training/config.js';
+import { withAbsolutePaths } from '../runs/absolute-paths.js';
 import { identityOf } from '../runs/identity.js';
-import { located } from '../runs/located.js';
 import type { JsonTarget } from '../terminal/terminal.js';
 import { withinLimits } from './number-flags.js';
 import { flagOf, usage } from './options.js';
@@ -25,12 +25,12 @@ export interface RunFlags extends Readonly<Record<string, unknown>> {
 export async function configFrom(flags: RunFlags): Promise<RunConfig> {
   const file = flags.config === undefined ? {} : await readConfigFile(flags.config);
   const stages = flags.stages === undefined ? {} : await stagesOf(flags.stages);
-  return checked(normalise(located({ ...file, ...stages, ...schemaOptions(flags) })), flags);
+  return checked(normalise(withAbsolutePaths({ ...file, ...stages, ...schemaOptions(flags) })), flags);
 }
 
 /** Returns the config of a run that is resumed. Throws E_USAGE for flags that would make it another run. */
 export function resumedConfig(saved: RunConfig, flags: RunFlags): RunConfig {
-  const config = normalise(located({ ...saved, ...schemaOptions(flags) }));
+  const config = normalise(withAbsolutePaths({ ...saved, ...schemaOptions(flags) }));
   const [was, is] = [identityOf(saved), identityOf(config)];
   const changed = Object.keys(is).filter((key) => JSON.stringify(is[key]) !== JSON.stringify(was[key]));
   const refused = [...(['out', 'config', 'stages'] as const).filter((key) => flags[key] !== undefined), ...changed];

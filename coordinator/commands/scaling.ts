@@ -4,11 +4,11 @@ import { type Command, Option } from 'commander';
 import type { DataOptions } from '../../src/data/options.js';
 import { counted } from '../../src/format.js';
 import type { Unit } from '../../src/reporting/scaling-page.js';
-import { type Network, type NodeCost, parseNetwork, simulate } from '../../src/scaling/simulate.js';
+import { type LinkModel, type NodeCost, parseNetwork, simulate } from '../../src/scaling/simulate.js';
 import { type Mode, type PhaseSummary, type Row, summarise } from '../../src/scaling/summary.js';
 import { normalise, STRATEGIES } from '../../src/training/config.js';
 import { PRESETS } from '../../src/training/presets/presets.js';
-import { located } from '../runs/located.js';
+import { withAbsolutePaths } from '../runs/absolute-paths.js';
 import { FolderLock } from '../runs/lock.js';
 import { PHASES, type Phase, type WorkloadOptions } from '../scaling/bench.js';
 import { scalingLines } from '../scaling/lines.js';
@@ -33,7 +33,7 @@ interface ScalingFlags extends SizeFlags, DataOptions {
   readonly hidden?: number;
   readonly shards?: number;
   readonly seed?: number;
-  readonly simulate?: Network;
+  readonly simulate?: LinkModel;
   readonly json?: string;
   readonly out?: string;
 }
@@ -149,7 +149,7 @@ function workloadOf(
   }
   const largest = sizes.processes?.counts.at(-1) ?? most;
   // Absolute paths are valid in the processes that measure, too.
-  const { data, ...reading } = dataFlags(normalise(located(dataFlags(flags))));
+  const { data, ...reading } = dataFlags(normalise(withAbsolutePaths(dataFlags(flags))));
   const cut = { mode, preset, strategy, hidden, shards, seed, data, steps, fastSum: fastSum ?? false, largest };
   return { ...cut, ...(Object.keys(reading).length > 0 && { reading }) };
 }

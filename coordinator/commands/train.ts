@@ -18,7 +18,7 @@ import { choiceLine } from '../../src/training/strategy-choice.js';
 import type { Dashboard } from '../dashboard/dashboard.js';
 import { withWorkers } from '../library/workers.js';
 import { loadData } from '../load-data.js';
-import type { Place } from '../place.js';
+import type { ExecutionPlace } from '../place.js';
 import { type PresetChoice, withDefaultPreset } from '../runs/default-preset.js';
 import { networkFor } from '../runs/network.js';
 import { changesOf, type Job, type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
@@ -29,7 +29,7 @@ import type { Transport } from '../server/transport.js';
 import { dataLines, idleLine, resultLines, sessionLine } from '../terminal/summary.js';
 import { addClusterOptions, type ClusterFlags, checkNodes, clusterPlace } from './cluster.js';
 import { resumeArgs, withResumeLine } from './invocation.js';
-import { addMpiOptions, inPlace, type MpiFlags } from './mpi.js';
+import { addMpiOptions, asRank, type MpiFlags } from './mpi.js';
 import { refuseIdle } from './option-rules.js';
 import { addMethodChoice, addModelChoice, addNumberOptions, addRunOptions, type Context, usage } from './options.js';
 import { configFrom, newDirectory, type RunFlags, resumedConfig } from './run-flags.js';
@@ -114,7 +114,7 @@ export function addTrain(program: Command, context: Context, transport?: Transpo
     .option('--trace <file>', 'write what every worker did when, for ui.perfetto.dev')
     .addHelpText('after', HELP)
     .action((flags: TrainFlags) =>
-      inPlace(flags, context, (collective) => train(flags, command, context, { transport, collective })),
+      asRank(flags, context, (collective) => train(flags, command, context, { transport, collective })),
     );
   addFaultOptions(command);
 }
@@ -236,7 +236,7 @@ function placeFor(
   context: Context,
   { transport, collective }: Reach,
   dashboard: Dashboard | undefined,
-): Place {
+): ExecutionPlace {
   if (collective) return { kind: 'mpi', collective, allowMixed: flags.allowMixed ?? false };
   if (!transport || listen === undefined) return { kind: 'threads' };
   return clusterPlace(run, { ...flags, listen }, context, transport, dashboard);

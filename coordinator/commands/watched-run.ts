@@ -5,7 +5,7 @@ import type { Call } from '../../src/engine/timeline.js';
 import type { Executor } from '../../src/training/executor.js';
 import { rowName } from '../../src/training/scenario.js';
 import { parseAddress } from '../../worker/address.js';
-import type { Place } from '../dashboard/access.js';
+import type { DashboardAddress } from '../dashboard/access.js';
 import type { Dashboard } from '../dashboard/dashboard.js';
 import { FaultyExecutor } from '../executors/faulty-executor.js';
 import { TracedExecutor } from '../executors/traced-executor.js';
@@ -17,7 +17,7 @@ import { type Context, number, usage } from './options.js';
 
 export interface WatchFlags {
   /** true: at the default port of this machine. */
-  readonly dashboard?: Pick<Place, 'host' | 'port'> | true;
+  readonly dashboard?: Pick<DashboardAddress, 'host' | 'port'> | true;
   readonly dashboardToken?: string;
   readonly insecure?: boolean;
   readonly certificate?: string;
@@ -50,7 +50,7 @@ export function addDashboardOptions(command: Command): Command {
 }
 
 /** Reads '8765' or '0.0.0.0:8765'. */
-function place(text: string): Pick<Place, 'host' | 'port'> {
+function place(text: string): Pick<DashboardAddress, 'host' | 'port'> {
   try {
     const { host, port } = parseAddress(/^\d+$/.test(text) ? `${LOOPBACK}:${text}` : text);
     return { host, port };
@@ -69,7 +69,7 @@ export function addFaultOptions(command: Command): void {
 }
 
 /** Returns the place of the dashboard, or undefined if none is wanted. */
-export function placeOf(flags: WatchFlags): Place | undefined {
+export function placeOf(flags: WatchFlags): DashboardAddress | undefined {
   const { dashboard, dashboardToken, insecure = false, certificate, key } = flags;
   if (dashboard === undefined) return undefined;
   return {

@@ -15,7 +15,7 @@ import {
 } from '../server/secrets.js';
 
 /** The address of a dashboard, and how it is protected if other machines can reach it. */
-export interface Place {
+export interface DashboardAddress {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
@@ -35,7 +35,12 @@ export interface Guard {
 }
 
 /** Returns undefined for an address that only this machine reaches. Throws E_SECRET_FILE, E_OUTPUT. */
-export async function guardOf({ host, tokenFile, insecure, certificate }: Place): Promise<Guard | undefined> {
+export async function guardOf({
+  host,
+  tokenFile,
+  insecure,
+  certificate,
+}: DashboardAddress): Promise<Guard | undefined> {
   const found = await lookup(host).catch(() => undefined); // Listening will report the error.
   if (!found || isLoopback(found.address)) return undefined;
   const file = tokenFile ?? join(stateDirectory(), 'dashboard-token');

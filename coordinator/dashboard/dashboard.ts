@@ -10,7 +10,7 @@ import type { NodeNow } from '../executors/cluster/status.js';
 import { hasWished } from '../executors/failures.js';
 import { type RunListener, together } from '../runs/recorder.js';
 import type { RunResult } from '../runs/result.js';
-import { type Guard, guardOf, type Place } from './access.js';
+import { type DashboardAddress, type Guard, guardOf } from './access.js';
 import { Gauges } from './gauges.js';
 import { type EventNews, History } from './history.js';
 import { Lanes, NodeLanes, type ObservedCall } from './lanes.js';
@@ -56,7 +56,7 @@ export class Dashboard {
 
   /** directory: that of the run or the reproduction. runs: undefined for a single run. */
   constructor(
-    private readonly place: Place,
+    private readonly place: DashboardAddress,
     private readonly directory: string,
     private readonly runs?: Reproduced,
   ) {}

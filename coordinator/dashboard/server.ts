@@ -14,7 +14,7 @@ import { PAGE_POLICY } from '../../src/reporting/page.js';
 import { PAGE_STYLE } from '../../src/reporting/theme.js';
 import { TLS_OPTIONS } from '../../worker/address.js';
 import { reachable } from '../server/server.js';
-import { type Access, type Guard, LOGIN, type Place } from './access.js';
+import { type Access, type DashboardAddress, type Guard, LOGIN } from './access.js';
 import { Audience, type Shown } from './audience.js';
 import type { Gauges } from './gauges.js';
 
@@ -40,7 +40,7 @@ const LOCAL_HOSTS = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 /** Starts the server. guard: undefined if only loopback is served. Throws E_LISTEN. */
 export async function serve(
   source: Source,
-  { host, port }: Pick<Place, 'host' | 'port'>,
+  { host, port }: Pick<DashboardAddress, 'host' | 'port'>,
   guard?: Guard,
 ): Promise<DashboardServer> {
   const files = filesOfPage();

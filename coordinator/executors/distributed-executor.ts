@@ -23,7 +23,7 @@ import type {
 } from '../../src/training/executor.js';
 import { type ShardPass, TensorPasses } from '../../worker/tensor-steps.js';
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
-import { wasClosed } from './failures.js';
+import { closedError } from './failures.js';
 
 /** Tensor parallelism over machines. Each machine has the state of its own tensor shards. */
 export interface DistributedTensors {
@@ -126,7 +126,7 @@ export abstract class DistributedExecutor implements Executor {
   /** Does the work when the phases before it have ended. */
   protected alone<T>(work: () => Promise<T>): Promise<T> {
     const result = this.phase.then(() => {
-      if (this.closing) throw wasClosed(this.others);
+      if (this.closing) throw closedError(this.others);
       return work();
     });
     this.phase = result.catch(() => undefined);

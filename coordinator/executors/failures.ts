@@ -5,12 +5,12 @@ import { FROM_CHECKPOINT } from '../../src/failures.js';
 
 const SAME_VERSION = 'run the same version on all machines';
 
-export function wasClosed(who: 'nodes' | 'ranks'): PseudolabelError {
+export function closedError(who: 'nodes' | 'ranks'): PseudolabelError {
   return new PseudolabelError('E_INTERRUPTED', `the ${who} were closed before their work was done`, FROM_CHECKPOINT);
 }
 
 /** Makes the error for machines whose parameters differ from the coordinating machine's after this number of steps. */
-export function drifted(names: readonly string[], coordinator: string, steps: number): PseudolabelError {
+export function driftError(names: readonly string[], coordinator: string, steps: number): PseudolabelError {
   return new PseudolabelError(
     'E_DRIFT',
     `after ${steps} steps the parameters of ${names.join(', ')} differ from those of ${coordinator}`,
@@ -25,24 +25,24 @@ export function stoppedWaiting(): PseudolabelError {
 }
 
 /** Makes the error for a run that has waited this long for a node. */
-export function abandoned(milliseconds: number): PseudolabelError {
+export function noNodesError(milliseconds: number): PseudolabelError {
   const message = `no node was there to compute for ${Math.round(milliseconds / 1000)} s`;
   return new PseudolabelError('E_NODES', message, `start a node, then ${FROM_CHECKPOINT}`);
 }
 
 /** Makes the error for a node that did not do something within its deadline. */
-export function late(name: string, what: string): PseudolabelError {
+export function lateError(name: string, what: string): PseudolabelError {
   const fix = 'it may be overloaded, suspended, or behind a slow network';
   return new PseudolabelError('E_TIMEOUT', `${name} did not ${what} in time`, fix);
 }
 
 /** Makes the error for a node or rank that sent what it must not send. */
-export function unexpected(message: string): PseudolabelError {
+export function unexpectedError(message: string): PseudolabelError {
   return new PseudolabelError('E_PROTOCOL', message, SAME_VERSION);
 }
 
 /** Makes an error that another machine reports, with the machine's name. code: null if it is not a PseudolabelError. */
-export function reported(name: string, { code, message, fix }: Reported): Error {
+export function reportedError(name: string, { code, message, fix }: Reported): Error {
   const named = `${name}: ${message}`;
   return code === null ? new Error(named) : new PseudolabelError(code, named, fix);
 }

@@ -5,15 +5,15 @@ import { DATA_OPTIONS, type DataOptions } from '../../src/data/options.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { fromLayersModel } from '../../src/models/layers-model.js';
 import { normalise, type Options, type RunConfig } from '../../src/training/config.js';
+import { withAbsolutePaths } from '../runs/absolute-paths.js';
 import { withDefaultPreset } from '../runs/default-preset.js';
 import { identityOf } from '../runs/identity.js';
-import { located } from '../runs/located.js';
 import { networkFor } from '../runs/network.js';
 import { type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
 import type { RunResult } from '../runs/result.js';
 import { checkNew, checkSameData, locate, savedConfig, withSavedValidation } from '../runs/resume.js';
 import { RunDirectory } from '../runs/run-directory.js';
-import { checkFit, type Network } from '../runs/start.js';
+import { checkFit, type StartingNetwork } from '../runs/start.js';
 import type { Classifier } from './classify.js';
 import type { Coordinator, NodeOptions } from './cluster.js';
 import { type LoadedDataset, loadDataset } from './data.js';
@@ -100,9 +100,9 @@ export async function prepared(options: TrainOptions, signal: AbortSignal, load:
   const named = typeof model === 'object' && saved?.model?.startsWith(OWN) ? saved.model : nameOf(model);
   const asked = normalise({
     ...saved,
-    ...located({ ...(earlier ? await withSavedValidation(rest, earlier.path) : rest), ...reading }),
+    ...withAbsolutePaths({ ...(earlier ? await withSavedValidation(rest, earlier.path) : rest), ...reading }),
     ...(named !== undefined && { model: named }),
-    ...(start !== undefined && located({ start: typeof start === 'object' ? OWN_START : start })),
+    ...(start !== undefined && withAbsolutePaths({ start: typeof start === 'object' ? OWN_START : start })),
   });
   if (saved) checkSame(saved, asked);
   checkReach(asked, options);
@@ -160,7 +160,7 @@ const OWN_START = `${OWN}start`;
 
 function nameOf(model: TrainOptions['model']): string | undefined {
   if (typeof model === 'object') return `${OWN}${model.name}`;
-  return model === undefined ? undefined : String(located({ model }).model);
+  return model === undefined ? undefined : String(withAbsolutePaths({ model }).model);
 }
 
 async function networkOf(
@@ -168,7 +168,7 @@ async function networkOf(
   start: TrainOptions['start'],
   config: RunConfig,
   dataset: Dataset,
-): Promise<Network | undefined> {
+): Promise<StartingNetwork | undefined> {
   if (given === undefined || typeof given === 'string') {
     if (config.model?.startsWith(OWN)) throw missing(config.model.slice(OWN.length), 'model');
     const own = typeof start === 'object' ? start.saved : undefined;

@@ -5,7 +5,7 @@ import type { SavedModel } from '../../src/models/saved-model.js';
 import type { RunConfig } from '../../src/training/config.js';
 import type { Executor } from '../../src/training/executor.js';
 import { openSession } from '../compose.js';
-import type { Place } from '../place.js';
+import type { ExecutionPlace } from '../place.js';
 import { type RunListener, type RunOptions, together } from '../runs/recorder.js';
 import type { ResolvedRun, Session } from '../runs/resolved-run.js';
 import type { RunResult } from '../runs/result.js';
@@ -44,7 +44,7 @@ export interface Workers {
 
 export interface WorkerOptions {
   /** Defaults to the threads of this process. */
-  readonly place?: Place | undefined;
+  readonly place?: ExecutionPlace | undefined;
   readonly wrap?: ((executor: Executor) => Executor) | undefined;
 }
 

@@ -8,7 +8,7 @@ import { convnetModel } from '../../src/models/layers/convnet.js';
 import { readLayers, type SavedModel } from '../../src/models/saved-model.js';
 import { edits } from '../../src/spelling.js';
 import { hiddenOf, type RunConfig } from '../../src/training/config.js';
-import { checkFit, type Network, readStart, startingFrom } from './start.js';
+import { checkFit, readStart, type StartingNetwork, startingFrom } from './start.js';
 
 /**
  * Returns the network of a run and the weights that it starts from. Returns undefined for a dense network with drawn
@@ -20,14 +20,17 @@ export async function networkFor(
   config: RunConfig,
   dataset: Dataset,
   start?: SavedModel,
-): Promise<Network | undefined> {
+): Promise<StartingNetwork | undefined> {
   const network = withMembers(await named(config, dataset), config);
   const given = start ?? (config.start === undefined ? undefined : await readStart(config.start));
   return given ? startingFrom(given, config, dataset, network) : network;
 }
 
 /** Sets the number of members. Throws E_CONFIG if the network cannot have several. */
-function withMembers(network: Network | undefined, { members = 1, start }: RunConfig): Network | undefined {
+function withMembers(
+  network: StartingNetwork | undefined,
+  { members = 1, start }: RunConfig,
+): StartingNetwork | undefined {
   if (members === 1) return network;
   const problem = !network?.model
     ? 'a dense network has one'
@@ -41,7 +44,7 @@ function withMembers(network: Network | undefined, { members = 1, start }: RunCo
   throw new PseudolabelError('E_CONFIG', `members: ${members}: ${problem}`, fix);
 }
 
-async function named(config: RunConfig, dataset: Dataset): Promise<Network | undefined> {
+async function named(config: RunConfig, dataset: Dataset): Promise<StartingNetwork | undefined> {
   if (hiddenOf(config) !== undefined) return undefined;
   const { model: name, fresh = false } = config;
   const { height, width, channels, classes } = dataset;

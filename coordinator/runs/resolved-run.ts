@@ -15,7 +15,7 @@ import { type StrategyName, strategyOf } from '../../src/training/strategy-choic
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
 import type { Dispatcher, ImageCounts } from '../dispatcher.js';
 import type { NodeNow } from '../executors/cluster/status.js';
-import type { Network } from './start.js';
+import type { StartingNetwork } from './start.js';
 
 export interface ResolvedRun {
   /** The complete config: labelsPerClass has its value on the data set, and validation is a number of images. */
@@ -36,7 +36,7 @@ export interface ResolvedRun {
  * Resolves a run. Throws E_CONFIG if the options do not fit each other or the data set, E_DATA_CLASSES and
  * E_SPLIT_TOO_FEW.
  */
-export function resolveRun(options: RunConfig, dataset: Dataset, network?: Network): ResolvedRun {
+export function resolveRun(options: RunConfig, dataset: Dataset, network?: StartingNetwork): ResolvedRun {
   const validated = { ...options, validation: validationOf(options, dataset) };
   const config = {
     ...validated,

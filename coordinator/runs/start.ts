@@ -7,7 +7,7 @@ import { readLayers, type SavedModel } from '../../src/models/saved-model.js';
 import { hiddenOf, isTrainable, type RunConfig } from '../../src/training/config.js';
 import { checkPixels, classNamesOf, loadClassifier, modelFolder } from '../classifier.js';
 
-export interface Network {
+export interface StartingNetwork {
   /** undefined: a dense network with the units that the config gives. */
   readonly model: LayersModel | undefined;
   /** The parameters that training starts from. If undefined, they are drawn. */
@@ -36,8 +36,8 @@ export function startingFrom(
   start: SavedModel,
   config: RunConfig,
   dataset: Dataset,
-  network: Network | undefined,
-): Network {
+  network: StartingNetwork | undefined,
+): StartingNetwork {
   const { model, parameters } = start;
   const name = config.start ?? 'the start';
   if (config.fresh)

@@ -6,8 +6,8 @@ import type { AmdahlFit, Undetermined, UniversalFit } from '../../src/scaling/la
 import {
   ASSUMPTIONS,
   COLLECTIVES,
+  type LinkModel,
   millisecondsText,
-  type Network,
   type Prediction,
   speedUpText,
 } from '../../src/scaling/simulate.js';
@@ -102,7 +102,7 @@ function splitLines(rows: readonly Row[], { unit }: ScalingReport): string[] {
   return tableLines(columns(unit, ...shown, 'sum is off by'), lines);
 }
 
-export const linkOf = ({ bitsPerSecond, rttMilliseconds }: Network): string =>
+export const linkOf = ({ bitsPerSecond, rttMilliseconds }: LinkModel): string =>
   `links of ${bitsPerSecond / 1e9} Gbit/s with a round trip of ${rttMilliseconds} ms`;
 
 function simulationLines(prediction: readonly Prediction[], phase: PhaseReport, { network }: ScalingReport): string[] {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { withTemporaryFolder } from '../../src/files/remove.js';
 import { makeFolder } from '../../src/files/write.js';
 import type { Unit } from '../../src/reporting/scaling-page.js';
-import type { Network, Prediction } from '../../src/scaling/simulate.js';
+import type { LinkModel, Prediction } from '../../src/scaling/simulate.js';
 import type { Block, Mode, PhaseSummary, Round } from '../../src/scaling/summary.js';
 import type { Traffic } from '../../src/scaling/traffic.js';
 import type { Phase, Setup, WorkloadOptions } from './bench.js';
@@ -176,6 +176,6 @@ export interface ScalingReport {
   readonly unit: Unit;
   readonly machine: Machine;
   readonly workload: WorkloadOptions;
-  readonly network: Network | undefined;
+  readonly network: LinkModel | undefined;
   readonly phases: readonly PhaseReport[];
 }

@@ -8,7 +8,7 @@ import { rankMessages, type ToRank, tell } from '../../src/protocol/mpi-messages
 import { serveMpiRank } from '../../worker/mpi-rank.js';
 import { createThreadExecutor, type ThreadExecutor } from '../../worker/thread-executor.js';
 import { CHECKSUM_EVERY } from '../compose.js';
-import { unexpected } from '../executors/failures.js';
+import { unexpectedError } from '../executors/failures.js';
 import { MpiExecutor } from '../executors/mpi/mpi-executor.js';
 import { type Account, ActivityRecord, TracedCollective, traced } from './activity-record.js';
 import type { ProcessGroup } from './bench.js';
@@ -89,7 +89,7 @@ export class MpiGroup implements ProcessGroup {
     const found = await measured.answers(this.bare);
     this.othersBytes = found.reduce((sum, { sentBytes }) => sum + sentBytes, 0);
     return found.map((answer) => {
-      if (answer.kind !== kind) throw unexpected(`a rank answered ${answer.kind}`);
+      if (answer.kind !== kind) throw unexpectedError(`a rank answered ${answer.kind}`);
       return answer as Extract<FromMeasured, { kind: K }>;
     });
   }

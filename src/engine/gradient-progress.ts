@@ -6,7 +6,7 @@ import type { Arena } from './arena.js';
  * first layer's come last in time, block by block. If a task is repeated because its thread was lost, it writes the
  * same bits, so that the progress stays valid.
  */
-export class Progress {
+export class GradientProgress {
   private readonly words: Int32Array;
 
   constructor({ memory, regions, shape }: Arena) {

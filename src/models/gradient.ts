@@ -5,7 +5,7 @@ import { Augmenter } from '../data/augment.js';
 import type { View } from '../data/augmentation.js';
 import { shardRange } from '../data/shards.js';
 import { gradientStride, pseudoLabels } from '../engine/arena.js';
-import { Progress } from '../engine/gradient-progress.js';
+import { GradientProgress } from '../engine/gradient-progress.js';
 import type { Prediction } from '../methods/method.js';
 import { lossSums, NO_PREDICTION, setTargets, storedPrediction } from '../methods/targets.js';
 import { keyOf, laneStates } from '../random.js';
@@ -141,7 +141,7 @@ function predictionOf(engine: Engine, task: GradientTask, positions: Uint32Array
 function nothing({ arena }: Engine, { shard, model }: GradientTask): GradientResult {
   const stride = gradientStride(arena.shape);
   new Uint8Array(arena.memory.buffer, arena.regions.gradientBuffers + shard * stride, stride).fill(0);
-  new Progress(arena).reached(shard, parameterCount(model));
+  new GradientProgress(arena).reached(shard, parameterCount(model));
   const milliseconds = { input: 0, forward: 0, backward: 0 };
   return { rows: 0, labelledLoss: 0, unlabelledLoss: 0, counted: 0, statistics: [], finite: true, milliseconds };
 }

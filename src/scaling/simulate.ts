@@ -5,7 +5,7 @@ import { PseudolabelError } from '../errors.js';
 import { MAX_BULK } from '../protocol/limits.js';
 import type { Mode } from './summary.js';
 
-export interface Network {
+export interface LinkModel {
   readonly nodes: number;
   /** The bits per second of each node's link, in each direction. */
   readonly bitsPerSecond: number;
@@ -84,7 +84,7 @@ const UNITS: Readonly<Record<string, number>> = { k: 1e3, m: 1e6, g: 1e9, t: 1e1
 const TIMES: Readonly<Record<string, number>> = { us: 1e-3, ms: 1, s: 1e3 };
 
 /** Reads a network such as 'nodes=64,link=10Gbps,rtt=0.2ms'. Throws E_USAGE. */
-export function parseNetwork(text: string): Network {
+export function parseNetwork(text: string): LinkModel {
   const given = new Map(
     text.split(',').map((part) => part.split('=', 2).map((word) => word.trim()) as [string, string]),
   );
@@ -104,7 +104,7 @@ export function parseNetwork(text: string): Network {
 }
 
 /** Predicts 1, 2, 4, ... nodes up to those of the network. mode: as for workers. */
-export function simulate(cost: NodeCost, network: Network, mode: Mode): Prediction[] {
+export function simulate(cost: NodeCost, network: LinkModel, mode: Mode): Prediction[] {
   const one = cost.divided + cost.repeated;
   return sizes(network.nodes).map((nodes) => {
     const work = (mode === 'strong' ? cost.divided / nodes : cost.divided) + cost.repeated;
@@ -126,7 +126,7 @@ export function simulate(cost: NodeCost, network: Network, mode: Mode): Predicti
 }
 
 /** Returns the milliseconds of a step's messages between `nodes` nodes. */
-function exchange(collective: Collective, nodes: number, cost: NodeCost, network: Network, mode: Mode): number {
+function exchange(collective: Collective, nodes: number, cost: NodeCost, network: LinkModel, mode: Mode): number {
   if (nodes === 1) return 0;
   const latency = network.rttMilliseconds / 2;
   const onLink = (bytes: number) => (8e3 * bytes) / network.bitsPerSecond;

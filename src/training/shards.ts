@@ -2,7 +2,7 @@
 // workers.
 import type { GradientCodecName } from '../collectives/gradient-codec.js';
 import type { MethodName } from '../methods/methods.js';
-import { isByRows } from './presets/with-method.js';
+import { isDataParallelMethod } from './presets/with-method.js';
 
 /** The options of a run that decide the number of shards. */
 interface Sharded {
@@ -33,7 +33,7 @@ export function defaultShards(config: Sharded): number {
   const isCutIntoRows =
     preset === 'modern' ||
     gradientOption(config) !== undefined ||
-    ((augment !== 'none' || isByRows(method)) && scenario !== 'dae');
+    ((augment !== 'none' || isDataParallelMethod(method)) && scenario !== 'dae');
   return isCutIntoRows ? 4 : 8;
 }
 

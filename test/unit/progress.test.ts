@@ -2,12 +2,12 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { attachArena, type Regions } from '../../src/engine/arena.js';
-import { Progress } from '../../src/engine/gradient-progress.js';
+import { GradientProgress } from '../../src/engine/gradient-progress.js';
 
-function progressOf(shards: number): Progress {
+function progressOf(shards: number): GradientProgress {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
   const arena = attachArena(memory, { shards } as never, {} as never);
-  return new Progress({ ...arena, regions: { ...arena.regions, progress: 0 } as Regions });
+  return new GradientProgress({ ...arena, regions: { ...arena.regions, progress: 0 } as Regions });
 }
 
 const never = new Promise<never>(() => undefined);

@@ -6,7 +6,7 @@ import { sentShape } from '../../../src/engine/arena.js';
 import { PseudolabelError } from '../../../src/errors.js';
 import type { First } from '../../../src/protocol/cluster-messages.js';
 import type { ClusterStatus } from '../../../src/protocol/status.js';
-import { reasonOf, unexpected } from '../failures.js';
+import { reasonOf, unexpectedError } from '../failures.js';
 import { type NumericsRules, refusalOf } from '../numerics.js';
 import { Deadlines, stallTimer } from './deadlines.js';
 import type { Machines, MachinesOptions } from './machines.js';
@@ -108,8 +108,8 @@ function firstOf(requests: Requests): Promise<First> {
         cancel();
         reject(reason);
       },
-      leaving: () => requests.close(unexpected('it left before it came')),
-      bulk: () => requests.close(unexpected('it sent an array before it said hello')),
+      leaving: () => requests.close(unexpectedError('it left before it came')),
+      bulk: () => requests.close(unexpectedError('it sent an array before it said hello')),
       answered: () => undefined,
       late: () => undefined,
     };

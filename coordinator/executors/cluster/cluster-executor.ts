@@ -25,7 +25,7 @@ import type {
 } from '../../../src/training/executor.js';
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
 import { DistributedExecutor } from '../distributed-executor.js';
-import { wasClosed } from '../failures.js';
+import { closedError } from '../failures.js';
 import { Admission, type AdmissionOptions } from './admission.js';
 import { ClusterDataParallel } from './data-parallel.js';
 import { BOUNDS } from './deadlines.js';
@@ -180,7 +180,7 @@ export class ClusterExecutor extends DistributedExecutor {
   /** Tells the nodes that the run is over. */
   protected end(): Promise<unknown> {
     this.stepTiming.endStage();
-    const reason = wasClosed('nodes');
+    const reason = closedError('nodes');
     const left = this.machines.close(reason);
     this.admission.close(reason);
     return Promise.all([left, this.local.close()]);

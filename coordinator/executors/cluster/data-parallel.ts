@@ -16,7 +16,7 @@ import { parameterCount } from '../../../src/models/models.js';
 import type { UpdateResult } from '../../../src/models/tasks.js';
 import type { ShardStep } from '../../../src/training/executor.js';
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
-import { drifted } from '../failures.js';
+import { driftError } from '../failures.js';
 import { LocalMachine } from './local-machine.js';
 import { MachineLost } from './machine.js';
 import type { Machines } from './machines.js';
@@ -102,6 +102,6 @@ export class ClusterDataParallel {
       }),
     );
     const names = nodes.flatMap(({ name }, i) => (digests[i] === expected ? [] : [name]));
-    if (names.length > 0) throw drifted(names, 'the coordinator', steps);
+    if (names.length > 0) throw driftError(names, 'the coordinator', steps);
   }
 }

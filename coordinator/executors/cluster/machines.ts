@@ -4,7 +4,7 @@ import type { Clock } from '../../../src/clock.js';
 import type { ArenaShape } from '../../../src/engine/arena.js';
 import { PseudolabelError } from '../../../src/errors.js';
 import { firstImages, Placement } from '../assignment.js';
-import { abandoned, reasonOf, stoppedWaiting } from '../failures.js';
+import { noNodesError, reasonOf, stoppedWaiting } from '../failures.js';
 import { type Bounds, Condition } from './deadlines.js';
 import type { Machine, MachineLost, Part } from './machine.js';
 import type { RemoteListener, RemoteNode } from './remote-node.js';
@@ -98,7 +98,7 @@ export class Machines implements RemoteListener {
       };
       const isThere = () => this.available().length > 0;
       const isOver = () => this.end !== undefined || this.isStopping || isThere();
-      if (!(await this.condition.metWithin(patienceMs, isOver, clock, say))) throw abandoned(patienceMs);
+      if (!(await this.condition.metWithin(patienceMs, isOver, clock, say))) throw noNodesError(patienceMs);
       if (!this.end && !isThere()) throw stoppedWaiting();
     }
     if (this.end) throw this.end;

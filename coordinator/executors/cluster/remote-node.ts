@@ -19,7 +19,7 @@ import { MAX_BULK } from '../../../src/protocol/limits.js';
 import type { NodeStatus } from '../../../src/protocol/status.js';
 import type { Ranges, ShardStep } from '../../../src/training/executor.js';
 import { ArenaSync } from '../arena-sync.js';
-import { unexpected, wished } from '../failures.js';
+import { unexpectedError, wished } from '../failures.js';
 import { predictElsewhere } from '../prediction.js';
 import { Liveness } from './liveness.js';
 import { type Contribution, type Machine, MachineLost, rowsOfResults, rowsOfSteps, Speed } from './machine.js';
@@ -253,7 +253,7 @@ export class RemoteNode implements Machine, TensorNode, RequestsListener {
 
   /** Ends the connection because of what the node sent. */
   lose(message: string): MachineLost {
-    const reason = unexpected(`${this.name}: ${message}`);
+    const reason = unexpectedError(`${this.name}: ${message}`);
     this.requests.expel(reason);
     return new MachineLost(this.name, reason);
   }

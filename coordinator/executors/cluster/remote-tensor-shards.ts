@@ -8,7 +8,7 @@ import type { BulkTag } from '../../../src/protocol/channel.js';
 import { BULK_KINDS } from '../../../src/protocol/cluster-messages.js';
 import { bytesOf, logitsFit, logitsFromWire, piecesOf, type StatePiece } from '../../../src/protocol/tensor-codec.js';
 import type { ArenaSync } from '../arena-sync.js';
-import { unexpected } from '../failures.js';
+import { unexpectedError } from '../failures.js';
 import { shardCountOf, type TensorCut } from '../tensor-cut.js';
 import { type MachineLost, type MachinePass, type Speed, type TensorShardOwner, workOf } from './machine.js';
 import { bytesOfStep, type DoneStep } from './replay-log.js';
@@ -118,7 +118,7 @@ export class RemoteTensorShards implements TensorShardOwner {
       payload.length === piece.end - piece.start;
     if (attempt === request && fits(pieces[arrived.length])) arrived.push(new Uint8Array(payload));
     else if (attempt !== request || !fits(pieces[arrived.length - 1]))
-      throw unexpected(`it sent an array of kind ${kind} that was not asked for`);
+      throw unexpectedError(`it sent an array of kind ${kind} that was not asked for`);
   }
 
   private async pass(

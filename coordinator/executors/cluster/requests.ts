@@ -9,7 +9,7 @@ import {
   type ToCoordinator,
   type ToNode,
 } from '../../../src/protocol/cluster-messages.js';
-import { late, unexpected } from '../failures.js';
+import { lateError, unexpectedError } from '../failures.js';
 import type { Deadlines } from './deadlines.js';
 import { MachineLost } from './machine.js';
 
@@ -169,7 +169,7 @@ export class Requests implements ChannelListener<ToCoordinator> {
     const { name, deadlines } = this;
     if (this.reason) throw new MachineLost(name, this.reason);
     const began = deadlines.clock.now();
-    const cancel = deadlines.stallTimer('send', 1, () => this.close(late(name, 'take what was sent')));
+    const cancel = deadlines.stallTimer('send', 1, () => this.close(lateError(name, 'take what was sent')));
     try {
       await send();
       deadlines.record('send', 1, deadlines.clock.now() - began);
@@ -186,10 +186,10 @@ export class Requests implements ChannelListener<ToCoordinator> {
   private answer(answer: Answer): void {
     const { request, kind } = answer;
     if (request > this.requests)
-      return void this.expel(unexpected(`it answered request ${request}, which was not made`));
+      return void this.expel(unexpectedError(`it answered request ${request}, which was not made`));
     const open = this.open.get(request);
     if (open && kind !== 'failed' && kind !== open.expected) {
-      return void this.expel(unexpected(`it sent ${kind} where ${open.expected} was due`));
+      return void this.expel(unexpectedError(`it sent ${kind} where ${open.expected} was due`));
     }
     this.open.delete(request);
     this.revoked.delete(request);
@@ -211,7 +211,7 @@ export class Requests implements ChannelListener<ToCoordinator> {
     if (!open) return;
     this.open.delete(request);
     this.revoked.add(request);
-    const reason = new MachineLost(this.name, late(this.name, `answer (${work})`));
+    const reason = new MachineLost(this.name, lateError(this.name, `answer (${work})`));
     open.reject(reason);
     this.listener?.late(reason);
   }

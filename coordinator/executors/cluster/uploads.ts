@@ -5,7 +5,7 @@ import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
 import type { Subtree } from '../../../src/collectives/tree.js';
 import { type Arena, gradientStride } from '../../../src/engine/arena.js';
 import type { BulkTag } from '../../../src/protocol/channel.js';
-import { late, unexpected } from '../failures.js';
+import { lateError, unexpectedError } from '../failures.js';
 import { Condition } from './deadlines.js';
 import { MachineLost } from './machine.js';
 import type { Requests } from './requests.js';
@@ -50,7 +50,7 @@ export class Upload {
     // Vectors are so long that chunks made of whole blocks of 8 floats are whole blocks in the encoding too.
     const fits = offset + payload.length <= codec.bytes(this.length) && payload.length % codec.bytes(8) === 0;
     if (at === undefined || offset > at || !fits)
-      throw unexpected(`a sum for shard ${first} with ${payload.length} bytes at ${offset} was not asked for`);
+      throw unexpectedError(`a sum for shard ${first} with ${payload.length} bytes at ${offset} was not asked for`);
     if (offset < at) return;
     const gradientBuffer = this.arena.regions.gradientBuffers + first * gradientStride(this.arena.shape);
     if (!this.isRevoked) codec.decode(payload, gradientBuffer, offset);
@@ -117,7 +117,7 @@ export class Uploads {
     const began = deadlines.clock.now();
     const bytes = upload.bytes - upload.bytesReceived;
     const cancel = deadlines.stallTimer('sums', bytes, () => {
-      const reason = new MachineLost(name, late(name, 'send its sums'));
+      const reason = new MachineLost(name, lateError(name, 'send its sums'));
       upload.revoke(reason);
       this.late(reason);
     });

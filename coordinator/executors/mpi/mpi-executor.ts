@@ -27,7 +27,7 @@ import type { ExecutorHealth, Gradients, Ranges, ShardStep, TrainingState } from
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
 import { assign } from '../assignment.js';
 import { DistributedExecutor } from '../distributed-executor.js';
-import { drifted } from '../failures.js';
+import { driftError } from '../failures.js';
 import { describeElsewhere, neighboursElsewhere, piecesOfRows } from '../graph-work.js';
 import type { NumericsRules } from '../numerics.js';
 import { predictElsewhere } from '../prediction.js';
@@ -216,6 +216,6 @@ export class MpiExecutor extends DistributedExecutor {
     const own = async () => sha256OfParameters(floats(this.local.arena, 'parameters', length));
     const [expected, digests] = await this.ranks.together({ kind: 'checksum', parameterCount: length }, 'digest', own);
     const names = this.ranks.namesWhere((other) => digests[other]!.sha256 !== expected);
-    if (names.length > 0) throw drifted(names, 'rank 0', this.steps);
+    if (names.length > 0) throw driftError(names, 'rank 0', this.steps);
   }
 }

@@ -7,7 +7,7 @@ import type { ImageSet, SentRegion } from '../../../src/protocol/cluster-message
 import { answers, type ToRank, type ToRoot, tell } from '../../../src/protocol/mpi-messages.js';
 import { ArenaSync } from '../arena-sync.js';
 import { assign } from '../assignment.js';
-import { reported, unexpected } from '../failures.js';
+import { reportedError, unexpectedError } from '../failures.js';
 import { type NumericsRules, refusalOf } from '../numerics.js';
 
 /** The most bytes of one broadcast. An MPI library counts in 31 bits. */
@@ -15,7 +15,7 @@ const MOST_BYTES = 2 ** 28;
 /** The most bytes of images in one broadcast. They are copied before they are sent. */
 const MOST_IMAGE_BYTES = 2 ** 24;
 
-export const misfit = () => unexpected('the answers of the ranks do not fit the question');
+export const misfit = () => unexpectedError('the answers of the ranks do not fit the question');
 
 export class OtherRanks {
   /** Records what all other arenas have in common with the arena here. */
@@ -106,8 +106,8 @@ export class OtherRanks {
       found.map((answer, i) => {
         if (answer.kind === kind) return answer as Extract<ToRoot, { kind: K }>;
         throw answer.kind === 'failed'
-          ? reported(this.all[i]?.name ?? `rank ${i + 1}`, answer)
-          : unexpected(`a rank answered ${answer.kind}`);
+          ? reportedError(this.all[i]?.name ?? `rank ${i + 1}`, answer)
+          : unexpectedError(`a rank answered ${answer.kind}`);
       }),
     ];
   }

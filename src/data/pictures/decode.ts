@@ -5,7 +5,7 @@ import type { Size } from '../options.js';
 import { decodeBmp } from './bmp.js';
 import { formatOf, MOST_PIXELS } from './format.js';
 import { plainPng } from './png.js';
-import { type Loss, type Picture, type RawPicture, withoutAlpha } from './raw.js';
+import { type DecodingLoss, type Picture, type RawPicture, withoutAlpha } from './raw.js';
 
 /** The time limit of one picture. A picture of the most pixels takes seconds. */
 const MOST_SECONDS = 120;
@@ -52,7 +52,7 @@ async function bySharp(bytes: Uint8Array, size: Size | undefined): Promise<Pictu
     .toColourspace(isPlainGrey ? 'b-w' : 'srgb')
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true });
-  const losses: Loss[] = depth === 'uchar' ? [] : ['depth'];
+  const losses: DecodingLoss[] = depth === 'uchar' ? [] : ['depth'];
   if ((pages ?? 1) > 1) losses.push('frames');
   return withoutAlpha(picked(decoded, isGrey ? (hasAlpha ? 2 : 1) : hasAlpha ? 4 : 3), losses);
 }

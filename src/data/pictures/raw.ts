@@ -1,7 +1,7 @@
 // The pixels of one picture, and their conversion to grey or colour of 8 bits, which data sets take.
 
 /** What a picture lost: transparency, 16-bit values, or all frames or pages except the first. */
-export type Loss = 'alpha' | 'depth' | 'frames';
+export type DecodingLoss = 'alpha' | 'depth' | 'frames';
 
 /** A picture as a decoder returns it, in 8 bits. */
 export interface RawPicture {
@@ -18,16 +18,19 @@ export interface Picture {
   readonly channels: 1 | 3;
   /** [height, width, channels] */
   readonly pixels: Uint8Array;
-  readonly losses: readonly Loss[];
+  readonly losses: readonly DecodingLoss[];
 }
 
-const ALPHA: readonly Loss[] = ['alpha'];
+const ALPHA: readonly DecodingLoss[] = ['alpha'];
 
 /**
  * Puts transparent parts on black. The pictures of all decoders go through this function, so that they have the same
  * bits.
  */
-export function withoutAlpha({ height, width, channels, pixels }: RawPicture, losses: readonly Loss[] = []): Picture {
+export function withoutAlpha(
+  { height, width, channels, pixels }: RawPicture,
+  losses: readonly DecodingLoss[] = [],
+): Picture {
   if (channels === 1 || channels === 3) return { height, width, channels, pixels, losses };
   const kept = channels === 2 ? 1 : 3;
   const opaque = new Uint8Array(height * width * kept);

@@ -51,19 +51,19 @@ export const denseSchema = z
   );
 
 /** Offsets in floats. */
-export interface Place {
+export interface ParameterOffsets {
   readonly kernel: number;
   readonly bias: number;
 }
 
 export interface Layout {
-  readonly places: readonly Place[];
+  readonly places: readonly ParameterOffsets[];
   /** The length of the parameter vector in floats, with the padding between its parts, which stays 0. */
   readonly length: number;
 }
 
 export function layoutOf(model: DenseModel): Layout {
-  const places: Place[] = [];
+  const places: ParameterOffsets[] = [];
   let length = 0;
   for (const { inputs, units } of model.layers) {
     const bias = length + aligned(inputs * units);
@@ -74,7 +74,7 @@ export function layoutOf(model: DenseModel): Layout {
 }
 
 /** Returns the addresses of a layer's parameters in a vector that begins at this address. */
-export function addressesIn(vector: number, model: DenseModel, layer: number): Place {
+export function addressesIn(vector: number, model: DenseModel, layer: number): ParameterOffsets {
   const { kernel, bias } = layoutOf(model).places[layer]!;
   return { kernel: vector + kernel * 4, bias: vector + bias * 4 };
 }

@@ -1,7 +1,7 @@
 // The passes of a dense network over one batch shape in one workspace: forward, loss, backward.
 import type { Images } from '../../data/images.js';
 import { type Arena, workspaceStart } from '../../engine/arena.js';
-import { Progress } from '../../engine/gradient-progress.js';
+import { GradientProgress } from '../../engine/gradient-progress.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
 import type { Masses, Prediction } from '../../methods/method.js';
 import type { Hardware, MaskStream, Passes } from '../kind.js';
@@ -24,7 +24,7 @@ export class Network implements Passes {
   private readonly layers: readonly Dense[];
   private readonly inputs: Inputs;
   private readonly gradientBuffers: GradientBuffers;
-  private readonly progress: Progress;
+  private readonly progress: GradientProgress;
   /** For each layer, a bound that no element that it read in the last forward pass exceeds. */
   private readonly inputBounds: number[] = [];
 
@@ -40,7 +40,7 @@ export class Network implements Passes {
     const buffers = workspaceOf(model, rows, options.training, workspaceStart(arena, options.workspace));
     this.buffers = buffers;
     this.inputs = new Inputs(products, kernel, arena, model, rows, buffers);
-    this.progress = new Progress(arena);
+    this.progress = new GradientProgress(arena);
     this.layers = model.layers.map((layer, l) => {
       const place = {
         ...addressesIn(arena.regions.parameters, model, l),

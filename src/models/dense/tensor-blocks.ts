@@ -4,7 +4,7 @@
 
 import type { Model } from '../model.js';
 import type { DenseModel } from './model.js';
-import { type Layer, layoutOf, type Place } from './model.js';
+import { type Layer, layoutOf, type ParameterOffsets } from './model.js';
 
 export interface ParallelBlock {
   /** The number of the wide layer. */
@@ -12,8 +12,8 @@ export interface ParallelBlock {
   readonly hidden: Layer;
   readonly output: Layer;
   /** The places of the parameters of the wide layer (below) and of the layer above it. */
-  readonly below: Place;
-  readonly above: Place;
+  readonly below: ParameterOffsets;
+  readonly above: ParameterOffsets;
 }
 
 /**

@@ -124,20 +124,20 @@ function added(a: Float32Array, b: Float32Array): Float32Array {
 export function give({ arena, number, places, tasks }: TensorExchange, exchange: number, values: Float32Array): void {
   const { down } = exchangesOf(tasks[0]!.model)[exchange]!;
   new Float32Array(arena.memory.buffer, places.blocks[down.block]![down.of], values.length).set(values);
-  say(arena, places, progressOf(number, exchange + 1));
+  setSignal(arena, places, progressOf(number, exchange + 1));
 }
 
 /** Wakes the threads that wait for values, to tell them that none will come. */
-export function giveUp({ arena, number, places }: TensorExchange): void {
-  say(arena, places, -progressOf(number, 0));
+export function abandon({ arena, number, places }: TensorExchange): void {
+  setSignal(arena, places, -progressOf(number, 0));
 }
 
-export function isGivenUp({ arena, number, places }: TensorExchange): boolean {
+export function isAbandoned({ arena, number, places }: TensorExchange): boolean {
   const [signal, index] = signalOf(arena, places, 'given');
   return Atomics.load(signal, index) === -progressOf(number, 0);
 }
 
-function say(arena: Arena, places: TensorShardPlaces, progress: number): void {
+function setSignal(arena: Arena, places: TensorShardPlaces, progress: number): void {
   const [signal, index] = signalOf(arena, places, 'given');
   Atomics.store(signal, index, progress);
   Atomics.notify(signal, index);

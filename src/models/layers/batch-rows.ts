@@ -2,7 +2,7 @@
 // and those of chains share it.
 import type { Images } from '../../data/images.js';
 import { type Arena, gradientStride, workspaceStart } from '../../engine/arena.js';
-import { Progress } from '../../engine/gradient-progress.js';
+import { GradientProgress } from '../../engine/gradient-progress.js';
 import type { Masses, Prediction } from '../../methods/method.js';
 import { classify, runnersUp } from '../dense/classify.js';
 import type { Hardware } from '../kind.js';
@@ -23,7 +23,7 @@ export class LayersBatch {
   /** The number of rows in the workspace that are not padding. */
   protected count = 0;
   protected readonly pixels: number;
-  private readonly progress: Progress;
+  private readonly progress: GradientProgress;
 
   /** rows: a multiple of 8. */
   constructor(
@@ -36,7 +36,7 @@ export class LayersBatch {
     this.kernel = kernel;
     this.pixels = sizeOf(model.inputShape);
     this.places = placesOf(model, rows, of.training, workspaceStart(arena, of.workspace));
-    this.progress = new Progress(arena);
+    this.progress = new GradientProgress(arena);
   }
 
   loadBytes(images: Uint8Array, first = 0): void {

@@ -18,7 +18,7 @@ const AVERAGE = 0.99;
 
 /** Gives a stage that trains by pseudo-labels another method, with that method's own numbers. */
 export function byMethod(stage: Stage, name: MethodName): Stage {
-  if (stage.method.name !== 'pseudo-label' || !isByRows(name)) return stage;
+  if (stage.method.name !== 'pseudo-label' || !isDataParallelMethod(name)) return stage;
   const { defaults } = methodOf({ name });
   const isDense = stage.model.kind === 'dense';
   const batch = isDense ? stage.method.batch : LAYERS_BATCH.unlabelled;
@@ -33,7 +33,7 @@ export function byMethod(stage: Stage, name: MethodName): Stage {
 }
 
 /** Returns whether byMethod() makes stages that are data parallel. */
-export const isByRows = (name: MethodName): boolean => name !== 'supervised' && name !== 'pseudo-label';
+export const isDataParallelMethod = (name: MethodName): boolean => name !== 'supervised' && name !== 'pseudo-label';
 
 /** Returns the augmentation that a method needs, for when the user does not say how; undefined if it needs none. */
 export function augmentationFor(

@@ -7,7 +7,7 @@ const PATHS = ['data', 'labels', 'cache', 'model', 'start'] as const;
 const BUILT_IN = /^(dense:.*|convnet|own:.*)$/;
 
 /** Returns the options with absolute paths. */
-export function located(options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+export function withAbsolutePaths(options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const paths = PATHS.flatMap((name) => {
     const path = options[name];
     return typeof path === 'string' && !BUILT_IN.test(path) ? [[name, resolve(path)]] : [];
