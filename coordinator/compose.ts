@@ -76,7 +76,12 @@ async function clusterSession(
 ): Promise<Session> {
   const { computes, patienceMs, allowMixed, signal, nodes } = place;
   const cluster: ClusterExecutor = new ClusterExecutor(local, {
-    ...{ computes, patienceMs, allowMixed, ...rules, checksumEvery: CHECKSUM_EVERY, wire: config.wire },
+    computes,
+    patienceMs,
+    allowMixed,
+    ...rules,
+    checksumEvery: CHECKSUM_EVERY,
+    wire: config.wire,
     plan: stages.map(({ name, steps }) => ({ name, steps: Math.min(steps, maxSteps) })),
     listener: place.listener(() => cluster.workers),
   });
@@ -170,7 +175,11 @@ function shapeFor(runs: readonly [ResolvedRun, ...ResolvedRun[]]): ArenaShape {
   const stages = runs.flatMap((each) => each.stages);
   const rooms = runs.flatMap((each) => each.stages.filter((_, s) => each.strategies[s] === 'tensor')).map(tensor);
   return {
-    ...{ pixels: run.dataset.pixels, unlabelled, evaluation: validation + test, shards, workspaces: workers },
+    pixels: run.dataset.pixels,
+    unlabelled,
+    evaluation: validation + test,
+    shards,
+    workspaces: workers,
     parameterCount: Math.max(...stages.map(({ model }) => parameterCount(model))),
     averages: stages.some(({ average }) => average !== undefined),
     workspaceBytes: Math.max(...stages.map(workspace)),

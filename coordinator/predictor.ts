@@ -38,7 +38,10 @@ export class Predictor {
    */
   static async open({ model, parameters }: SavedModel, images: ImageStore, workers: number): Promise<Predictor> {
     const shape = {
-      ...{ pixels: inputsOf(model), unlabelled: 0, evaluation: images.count, parameterCount: parameters.length },
+      pixels: inputsOf(model),
+      unlabelled: 0,
+      evaluation: images.count,
+      parameterCount: parameters.length,
       shards: 1, // nothing is trained
       workspaces: workers,
       workspaceBytes: workspaceBytesOf(model, PREDICT_ROWS, false),

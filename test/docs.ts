@@ -30,7 +30,9 @@ export const TEXTS: readonly Text[] = [
 
 export function blocksOf({ path, text }: Text): Block[] {
   return Array.from(text.matchAll(/^```sh(?: skip: (.+))?\n([\s\S]*?)^```$/gm), ({ index, 1: reason, 2: block }) => ({
-    ...{ path, reason, text: block! },
+    path,
+    reason,
+    text: block!,
     line: text.slice(0, index).split('\n').length + 1,
   }));
 }

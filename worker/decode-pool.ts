@@ -74,7 +74,12 @@ export class DecodePool {
 }
 
 const lostResult = (count: number): DecodeResult => ({
-  ...{ sizes: {}, otherSize: undefined, grey: 0, colour: 0, losses: {}, milliseconds: 0 },
+  sizes: {},
+  otherSize: undefined,
+  grey: 0,
+  colour: 0,
+  losses: {},
+  milliseconds: 0,
   bad: Array.from({ length: count }, (_, picture) => ({
     picture,
     why: 'a thread ended while it was decoded, for want of memory perhaps',

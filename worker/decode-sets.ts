@@ -233,7 +233,9 @@ function whatIsLeft(
     bad.length > 0 && `left out: ${counted(bad.length, 'picture')} that cannot be decoded, ${told(sets, bad)}`,
   ];
   return {
-    ...{ height, width, channels },
+    height,
+    width,
+    channels,
     sets: stores.map((store, s) =>
       without(store, new Set(bad.flatMap(({ set, picture }) => (set === s ? [picture] : [])))),
     ),

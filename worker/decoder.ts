@@ -69,7 +69,12 @@ const keyOf = ({ height, width, channels, store }: PlainImages) => [height, widt
 /** Returns the sets as they are cached. If images were left out, the ids are the positions of those that are there. */
 function packedOf({ height, width, channels, sets, notes }: DecodedSets): Packed {
   return {
-    ...{ name: '', height, width, channels, classNames: [], notes },
+    name: '',
+    height,
+    width,
+    channels,
+    classNames: [],
+    notes,
     sets: sets.map(({ store, kept }) => ({ store, labels: undefined, ids: kept?.map(String) })),
   };
 }
@@ -84,7 +89,9 @@ function plainSet(set: FoundSet, { height, width, channels, sets }: Packed, s: n
   if (!positions) return { ...set, images };
   const kept = positions.map(Number);
   return {
-    ...{ path: set.path, count: kept.length, images },
+    path: set.path,
+    count: kept.length,
+    images,
     ids: set.ids ? kept.map((i) => set.ids![i]!) : positions,
     labels: set.labels && kept.map((i) => set.labels![i]),
   };

@@ -163,7 +163,9 @@ export class ArenaWriter {
     this.rooms = {
       pseudoLabels: { bytes: unlabelled * 2, unit: 2 },
       confidences: { bytes: unlabelled * 4, unit: 4 },
-      ...{ parameters: vector, firstMoment: vector, secondMoment: vector },
+      parameters: vector,
+      firstMoment: vector,
+      secondMoment: vector,
       average: averages ? vector : { bytes: 0, unit: 4 },
       total: { bytes: wire.bytes(parameterCount), unit: wire.bytes(WHOLE) },
     };

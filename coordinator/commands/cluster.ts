@@ -60,9 +60,14 @@ export function clusterPlace(
   const { insecure = false } = flags;
   const own = certificate && key ? { file: certificate, key } : undefined;
   return {
-    ...{ kind: 'cluster', signal, nodes, computes: local, patienceMs: nodesTimeout * 1000 },
+    kind: 'cluster',
+    signal,
+    nodes,
+    computes: local,
+    patienceMs: nodesTimeout * 1000,
     open: () => transport.listen({ address: listen, tokenFile: flags.tokenFile, insecure, certificate: own }),
-    ...{ allowMixed: flags.allowMixed ?? false, startAgain: invocation.line(invocation.typed) },
+    allowMixed: flags.allowMixed ?? false,
+    startAgain: invocation.line(invocation.typed),
     listener: (workers) => announcer(terminal, () => idleLine(run, workers()), watcher),
     listening: (server) => {
       if (wire !== 'f32') terminal.note(roundedNote(wire));

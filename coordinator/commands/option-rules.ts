@@ -82,8 +82,13 @@ const PATH = rule('without a path', 'add the path of the images', ({ argument })
 /** Options for reading data have no effect on MNIST, which comes with the program. */
 const DATA = ofConfig('without --data', 'add --data PATH', ({ data }) => data !== undefined);
 const OF_DATA: Rules = {
-  ...{ format: [DATA], labels: [DATA], size: [DATA], unlabelled: [DATA] },
-  ...{ followLinks: [DATA], skipBad: [DATA], cache: [DATA] },
+  format: [DATA],
+  labels: [DATA],
+  size: [DATA],
+  unlabelled: [DATA],
+  followLinks: [DATA],
+  skipBad: [DATA],
+  cache: [DATA],
 };
 
 /** Options that shape a preset's stages have no effect on the user's own stages. */
@@ -126,7 +131,8 @@ const OF_STAGES: Rules = {
   ...always('scenario stages set'),
   augment: [OF_PRESETS],
   method: [OF_PRESETS],
-  ...{ preset: [OF_PRESETS], quick: [OF_PRESETS] },
+  preset: [OF_PRESETS],
+  quick: [OF_PRESETS],
   hidden: [
     OF_PRESETS,
     rule('with --model', 'give the units with it: --model dense:5000', ({ has }) => !has('model')),

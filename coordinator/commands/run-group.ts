@@ -79,7 +79,11 @@ async function runOne(
   const name = nameWithin(folder, path);
   await refuseLinks(folder, name);
   const { result } = await workers.train(run, {
-    ...{ path, allowMixed, signal, validateEvery, test },
+    path,
+    allowMixed,
+    signal,
+    validateEvery,
+    test,
     earlier: RunDirectory.isAt(path) ? { path, checkpoint: undefined } : undefined,
     begins: async () => {
       for (const line of rampLines(run.stages, run.config.maxSteps)) terminal.note(`  ${line}`);

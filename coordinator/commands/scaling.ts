@@ -113,12 +113,20 @@ async function measured(flags: ScalingFlags, { terminal, signal }: Context): Pro
   const machine = machineOf();
   for (const line of openingLines(flags, sizes, machine)) terminal.note(line);
   const measurements = await measure({
-    ...{ workload, phases, ...sizes, rounds: flags.repeats, signal },
+    workload,
+    phases,
+    ...sizes,
+    rounds: flags.repeats,
+    signal,
     progress: (phase, round) => showProgress(terminal, phase, round, flags.repeats),
   });
   const { cores } = measurements[0]!;
   const report: ScalingReport = {
-    ...{ mode: flags.mode, unit: unitOf(sizes), machine: { ...machine, cores }, workload, network: flags.simulate },
+    mode: flags.mode,
+    unit: unitOf(sizes),
+    machine: { ...machine, cores },
+    workload,
+    network: flags.simulate,
     phases: measurements.map((measurement) => reportOf(measurement, flags, sizes, workload.seed)),
   };
   if (flags.out !== undefined) {

@@ -184,8 +184,12 @@ async function run(
       const idle = flags.listen === undefined ? idleLine(resolved, session.dispatcher.workers) : undefined;
       if (idle !== undefined) terminal.note(idle);
       return go(resolved, {
-        ...{ path, earlier, allowMixed: flags.allowMixed ?? false, signal: context.signal },
-        ...{ validateEvery: flags.validateEvery ?? 0, test: flags.test },
+        path,
+        earlier,
+        allowMixed: flags.allowMixed ?? false,
+        signal: context.signal,
+        validateEvery: flags.validateEvery ?? 0,
+        test: flags.test,
         begins: ({ resumeFrom }) => {
           const changes = earlier ? changesOf(resolved) : [];
           if (changes.length > 0)

@@ -139,12 +139,10 @@ async function shownRun(
   const title = `${among?.title ?? rowName(config)}, preset ${config.preset}, seed ${config.seed}`;
   const { lostWorkers: before } = dispatcher.health();
   return {
-    ...{
-      info: { name: among?.name ?? name, title, classNames: dataset.classNames, views: viewsNews(viewsOf(run)) },
-      stages,
-      maxSteps,
-      past,
-    },
+    info: { name: among?.name ?? name, title, classNames: dataset.classNames, views: viewsNews(viewsOf(run)) },
+    stages,
+    maxSteps,
+    past,
     images: { dataset, unlabelled: split.unlabelled },
     lostWorkers: () => dispatcher.health().lostWorkers - before,
     ...(activities && { nodes: activities }),

@@ -106,7 +106,9 @@ export class Dashboard {
     const { place, directory, gauges, runs } = this;
     const current = (): History => this.history ?? first;
     const source = {
-      ...{ gauges, directory, runs },
+      gauges,
+      directory,
+      runs,
       get history() {
         return current();
       },

@@ -8,11 +8,14 @@ export class Gauges implements RunListener {
   private readonly registry = new Registry();
   private readonly registers = [this.registry];
   private readonly steps = new Counter({
-    ...{ name: 'pseudolabel_steps_total', help: 'Training steps done by this process', labelNames: ['stage'] as const },
+    name: 'pseudolabel_steps_total',
+    help: 'Training steps done by this process',
+    labelNames: ['stage'] as const,
     registers: this.registers,
   });
   private readonly rows = new Counter({
-    ...{ name: 'pseudolabel_rows_total', help: 'Rows that went through a training step of this process' },
+    name: 'pseudolabel_rows_total',
+    help: 'Rows that went through a training step of this process',
     registers: this.registers,
   });
   private readonly stageSteps = this.gauge('stage_steps', 'Steps of the stage', 'stage');

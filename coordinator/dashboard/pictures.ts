@@ -17,7 +17,11 @@ export function viewsNews(views: ViewsRecord | undefined): ViewsNews[] | undefin
 
 export function doubtfulNews(doubtful: DoubtfulRecord | undefined): UnsureNews[] | undefined {
   return doubtful?.images.map(({ name, label, weight, pixels }) => ({
-    ...{ name, png: png(pixels, doubtful), label, before: undefined, confidence: weight },
+    name,
+    png: png(pixels, doubtful),
+    label,
+    before: undefined,
+    confidence: weight,
   }));
 }
 

@@ -145,7 +145,8 @@ export class Reproduced implements Runs {
       const results = runs.flatMap(({ result }) => result ?? []);
       const [row] = results.length > 0 ? rowsOf([scenario], results, this.config) : [];
       return {
-        ...{ name: nameOfRow(scenario), ...publishedOf(scenario, this.config) },
+        name: nameOfRow(scenario),
+        ...publishedOf(scenario, this.config),
         ours: row?.accuracy === undefined ? undefined : { accuracy: row.accuracy, deviation: row.deviation },
         runs: runs.map((run) => this.newsOf(run)),
       };

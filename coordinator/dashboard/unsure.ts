@@ -39,8 +39,11 @@ export class Unsure {
       const row = this.unlabelled[position]!;
       const png = pngOf(train.images.at(row), { rows: height, columns: width, channels });
       return {
-        ...{ name: train.ids?.[row] ?? `image ${row}`, png: Buffer.from(png).toString('base64') },
-        ...{ label: classes[i]!, before: last.get(position), confidence: Number(confidences[i]!.toFixed(4)) },
+        name: train.ids?.[row] ?? `image ${row}`,
+        png: Buffer.from(png).toString('base64'),
+        label: classes[i]!,
+        before: last.get(position),
+        confidence: Number(confidences[i]!.toFixed(4)),
       };
     });
     this.version++;

@@ -114,7 +114,12 @@ export function placeAt(
   if (!(nodesTimeout > 0)) throw wrong('nodesTimeout', `${nodesTimeout}`, 'give seconds, above 0');
   checkShards(config.shards, nodes + Number(local), 'nodes');
   return {
-    ...{ kind: 'cluster', nodes, computes: local, patienceMs: nodesTimeout * 1000, allowMixed, signal },
+    kind: 'cluster',
+    nodes,
+    computes: local,
+    patienceMs: nodesTimeout * 1000,
+    allowMixed,
+    signal,
     startAgain: 'train()',
     open: async () => coordinator.room.enter(),
     listener: () => listenerOf(tell),

@@ -86,8 +86,10 @@ export function doubtfulOf(
   const images = order.slice(0, roomFor(dataset, MOST_DOUBTFUL)).map((position) => {
     const row = unlabelled[position]!;
     return {
-      ...{ name: dataset.train.ids?.[row] ?? `image ${row}`, label: classes[position]! },
-      ...{ weight: Number(confidences[position]!.toFixed(4)), known: known(position) },
+      name: dataset.train.ids?.[row] ?? `image ${row}`,
+      label: classes[position]!,
+      weight: Number(confidences[position]!.toFixed(4)),
+      known: known(position),
       pixels: base64(dataset.train.images.at(row)),
     };
   });

@@ -97,7 +97,11 @@ export function rowsOf(scenarios: readonly RowKind[], results: readonly RunResul
     const measured = accuracies.length > 0 ? meanAndDeviation(accuracies) : undefined;
     const { paper, report } = publishedOf(scenario, config) ?? {};
     return {
-      ...{ scenario, name: TITLES[scenario], paper, report, accuracy: measured?.mean },
+      scenario,
+      name: TITLES[scenario],
+      paper,
+      report,
+      accuracy: measured?.mean,
       deviation: accuracies.length > 1 ? measured?.deviation : undefined,
       aboveReport: measured !== undefined && report !== undefined && measured.mean > report,
       steps: mean((run) => run.steps),

@@ -175,9 +175,12 @@ function fits(
   if (!stage || !methodOf(stage.method).state.safeParse(methodState).success) return false;
   const vector = parameterCount(stage.model);
   const expected = {
-    ...{ parameters: vector, firstMoment: vector, secondMoment: vector },
+    parameters: vector,
+    firstMoment: vector,
+    secondMoment: vector,
     ...(stages.some(({ average }) => average !== undefined) && { average: vector }),
-    ...{ pseudoLabels: unlabelled, confidences: unlabelled },
+    pseudoLabels: unlabelled,
+    confidences: unlabelled,
   };
   return Object.entries(expected).every(([name, length]) => lengths.get(name) === length);
 }

@@ -44,7 +44,11 @@ export async function runTraining(run: ResolvedRun, session: Session, options: R
   try {
     const { height, width, channels } = dataset;
     const training = {
-      ...{ seed: config.seed, stages, labelled, maxSteps, parameters: run.parameters },
+      seed: config.seed,
+      stages,
+      labelled,
+      maxSteps,
+      parameters: run.parameters,
       images: { height, width, channels },
       unlabelled: split.unlabelled,
     };
@@ -71,7 +75,10 @@ function hparamsOf({ config, stages }: ResolvedRun): Record<string, number | str
 function dataOf({ dataset, split }: ResolvedRun): RunData {
   const { name, sha256, classNames, height, width, channels, train, test } = dataset;
   return {
-    ...{ name, sha256, classNames, size: { height, width, channels } },
+    name,
+    sha256,
+    classNames,
+    size: { height, width, channels },
     images: {
       train: train.count,
       known: knownCount(train.labels),
@@ -83,7 +90,12 @@ function dataOf({ dataset, split }: ResolvedRun): RunData {
 }
 
 const metaOf = ({ name, height, width, channels, classNames }: Dataset): ModelMeta => ({
-  ...{ rows: height, columns: width, channels, classes: classNames.length, classNames, data: name },
+  rows: height,
+  columns: width,
+  channels,
+  classes: classNames.length,
+  classNames,
+  data: name,
 });
 
 /** An empty state, so that `flips` of the first pseudo-labels does not count those of another run. */
@@ -108,7 +120,14 @@ async function finish(
   const { scenario, method, preset, seed, split, splitSeed, shards, workers, wire } = config;
   const result: RunResult = {
     ...(method && { method }),
-    ...{ scenario, preset, seed, split, splitSeed, shards, workers, wire },
+    scenario,
+    preset,
+    seed,
+    split,
+    splitSeed,
+    shards,
+    workers,
+    wire,
     job,
     lostWorkers: recorder.lostWorkers,
     ramp: stages.map((each) => rampOf(each, config.maxSteps)).find((ramp) => ramp !== undefined),

@@ -67,7 +67,8 @@ export function sweepRuns({ config, choices, seeds, splits }: Sweep, folder: str
       seeds.map((seed) => ({
         config: {
           ...config,
-          ...{ seed, set: { ...config.set, ...choice } },
+          seed,
+          set: { ...config.set, ...choice },
           ...(split === undefined ? {} : { split: 'random' as const, splitSeed: split }),
         },
         path: join(

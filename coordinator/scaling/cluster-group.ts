@@ -90,8 +90,13 @@ function clusterOf(local: ThreadExecutor): ClusterExecutor {
     printLine(process.stderr, `${name}: ${reason.message}`);
   };
   return new ClusterExecutor(local, {
-    ...{ computes: true, checksumEvery: CHECKSUM_EVERY, patienceMs: JOIN_MS },
-    ...{ fingerprint: numericsFingerprint(), numerics: 'f32', allowMixed: false, wire: 'f32' },
+    computes: true,
+    checksumEvery: CHECKSUM_EVERY,
+    patienceMs: JOIN_MS,
+    fingerprint: numericsFingerprint(),
+    numerics: 'f32',
+    allowMixed: false,
+    wire: 'f32',
     listener: {
       joined: () => undefined,
       left: ({ name }, reason) => lost(name, reason),

@@ -40,8 +40,11 @@ export class MpiGroup implements ProcessGroup {
   ) {
     this.collective = new TracedCollective(bare, this.record);
     this.executor = new MpiExecutor(traced(local, this.record), this.collective, {
-      ...{ fingerprint: numericsFingerprint('f32'), numerics: 'f32', allowMixed: false },
-      ...{ order, checksumEvery: CHECKSUM_EVERY },
+      fingerprint: numericsFingerprint('f32'),
+      numerics: 'f32',
+      allowMixed: false,
+      order,
+      checksumEvery: CHECKSUM_EVERY,
     });
   }
 

@@ -42,7 +42,11 @@ function reported(phase: PhaseReport, report: ScalingReport): ReportedPhase {
   const { rows, rounds, prediction } = phase;
   const megabytes = rows.map((row) => [row.workers, bytesMoved(phase, row) / 1e6] as const);
   return {
-    ...{ phase: phase.phase, unit: report.unit, rows, rounds: rounds.length, prediction },
+    phase: phase.phase,
+    unit: report.unit,
+    rows,
+    rounds: rounds.length,
+    prediction,
     megabytes: Object.fromEntries(megabytes),
     words: phaseWords(phase, report),
   };

@@ -71,7 +71,9 @@ async function openServer({ address, tokenFile, insecure, certificate }: ListenO
   const file = tokenFile ?? join(stateDirectory(), 'token');
   const isPlain = insecure || !tls;
   const listener = await listen<ToNode, ToCoordinator>({
-    ...{ host, port, insecure },
+    host,
+    port,
+    insecure,
     token: await ensureToken(file),
     ...(isPlain ? {} : { tls: await identityOf(certificate) }),
     tables: { outgoing: TO_NODE, incoming: TO_COORDINATOR, first: FIRST_TO_COORDINATOR },

@@ -65,7 +65,12 @@ export class TensorParallel implements Strategy {
     const model = denseOnly(given, 'cut into tensor shards');
     const { noise = 0 } = unlabelled ?? {};
     return {
-      ...{ model, seed, stage, step, shards: this.shards, optimizer },
+      model,
+      seed,
+      stage,
+      step,
+      shards: this.shards,
+      optimizer,
       labelledImages: labelled?.images ?? new Uint8Array(),
       unlabelledBatch: unlabelled?.batch ?? 0,
       labelsFresh: unlabelled?.pseudoLabels === 'fresh',

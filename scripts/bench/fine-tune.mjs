@@ -35,7 +35,10 @@ export function fineTune({ dataset, split, task }, dispatcher) {
   dispatcher.write({ parameters: initialParameters(model, 1, 0) });
   const step = (number) =>
     dispatcher.step({
-      ...{ model, seed: 1, stage: 0, step: number },
+      model,
+      seed: 1,
+      stage: 0,
+      step: number,
       // Always 32: the last batch of an epoch is left out.
       labelled: labelled.rows(labelledBatch({ seed: 1, stage: 0, count: 96, batch: 32 }, number)),
       unlabelled: { ...STORED, batch: 256, factor: 3 },

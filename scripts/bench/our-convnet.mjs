@@ -34,7 +34,12 @@ const model = await describe(network === 'convnet' ? convnet([28, 28, 1], 10) : 
 const length = parameterCount(model);
 const node = await createThreadExecutor({
   shape: {
-    ...{ pixels: PIXELS, unlabelled: 8, evaluation: 0, parameters: length, shards: SHARDS, workspaces: workers },
+    pixels: PIXELS,
+    unlabelled: 8,
+    evaluation: 0,
+    parameters: length,
+    shards: SHARDS,
+    workspaces: workers,
     workspaceBytes: workspaceBytesOf(model, rows / SHARDS, true),
   },
 });
@@ -47,7 +52,14 @@ async function step(t) {
   const began = performance.now();
   const before = process.cpuUsage();
   const shardSteps = Array.from({ length: SHARDS }, (_, shard) => ({
-    ...{ model, seed: 1, stage: 0, step: t, shard, shards: SHARDS, labelledBatch: rows, unlabelled: undefined },
+    model,
+    seed: 1,
+    stage: 0,
+    step: t,
+    shard,
+    shards: SHARDS,
+    labelledBatch: rows,
+    unlabelled: undefined,
     labelled: {
       images: images.slice(shard * part * PIXELS, (shard + 1) * part * PIXELS),
       labels: labels.slice(shard * part, (shard + 1) * part),

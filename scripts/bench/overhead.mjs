@@ -76,7 +76,10 @@ const [bare, full] = [dispatcherOf(node), dispatcherOf(watched)];
 const directory = await RunDirectory.create(path, config);
 const maxSteps = Number.POSITIVE_INFINITY;
 const page = await dashboard.begins({
-  ...{ info: { name: 'overhead', title: 'Overhead' }, stages, maxSteps, past: [] },
+  info: { name: 'overhead', title: 'Overhead' },
+  stages,
+  maxSteps,
+  past: [],
   lostWorkers: () => full.health().lostWorkers,
 });
 get(new URL('/events', dashboard.url), (response) => response.resume());

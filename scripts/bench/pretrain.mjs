@@ -57,7 +57,10 @@ async function opened(preset, { strategy, workers }) {
   const step = async () => {
     const began = performance.now();
     await session.dispatcher.step({
-      ...{ model, seed: 1, stage: 0, step: number },
+      model,
+      seed: 1,
+      stage: 0,
+      step: number,
       labelled: undefined,
       unlabelled: methodOf(method).rows(method, 0, {}, []),
       optimizer: optimizerStep(stage, number),
@@ -67,7 +70,7 @@ async function opened(preset, { strategy, workers }) {
   };
   for (let s = 0; s < WARMUP; s++) await step();
   const rows = method.batch;
-  return { ...{ rows, strategy, workers, session, step, times: [] }, kilobytes: kilobytesOf(strategy, model, rows) };
+  return { rows, strategy, workers, session, step, times: [], kilobytes: kilobytesOf(strategy, model, rows) };
 }
 
 /** Floats of a step: sums up and values down, or the gradient each way. */

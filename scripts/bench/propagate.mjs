@@ -14,8 +14,13 @@ const { labels, images, count } = dataset.train;
 const { labelled } = splitLabelled(dataset, { perClass: 10, kind: 'first', splitSeed: 1, validation: 0 });
 const node = await createThreadExecutor({
   shape: {
-    ...{ pixels: 784, unlabelled: count, evaluation: 0, parameters: 16, shards: 1 },
-    ...{ workspaces: workers, workspaceBytes: 64 },
+    pixels: 784,
+    unlabelled: count,
+    evaluation: 0,
+    parameters: 16,
+    shards: 1,
+    workspaces: workers,
+    workspaceBytes: 64,
   },
   images: { unlabelled: new Images(784, [{ store: images }]), evaluation: new Images(784, []) },
 });
@@ -39,7 +44,9 @@ const began = performance.now();
 const size = { height: 28, width: 28, channels: 1 };
 const propagator = new Propagator(new Timed(node), { set: 'unlabelled', count, size });
 const settings = {
-  ...{ descriptors: [{ kind: 'hog', components: 64 }], neighbours: 5, spread: { alpha: 0.99, iterations: 60 } },
+  descriptors: [{ kind: 'hog', components: 64 }],
+  neighbours: 5,
+  spread: { alpha: 0.99, iterations: 60 },
   shares: new Array(10).fill(0.1),
 };
 // No network is asked: it only says how many classes there are.

@@ -35,7 +35,8 @@ export async function benchStep({ rounds, peers, only = '', json }) {
   const contestants = [
     ...[us('ours-2', 2, 'tensor'), us('ours-1', 1, 'tensor'), us('data-2', 2, 'data'), us('data-1', 1, 'data')],
     {
-      ...{ id: 'product', label: 'bare product, 2 threads' },
+      id: 'product',
+      label: 'bare product, 2 threads',
       run: async () => lastJson(await ours('bare-product.mjs', 2)),
     },
     ...available.map((peer) => ({ id: peer.id, label: peer.label, run: () => runPeer(peer) })),

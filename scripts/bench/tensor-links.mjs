@@ -109,8 +109,12 @@ function resultOf({ strategy, hosts, runs }, entries) {
   const of = (figure) => median(runs.map(figure));
   const speedUp = of(({ step }, r) => alone[r].step / step);
   return {
-    ...{ step: of(({ step }) => step), fetch: of(({ fetch }) => fetch), main: of(({ main }) => main) },
-    ...{ bytes: of(({ sent, received }) => sent + received), speedUp, efficiency: speedUp / hosts },
+    step: of(({ step }) => step),
+    fetch: of(({ fetch }) => fetch),
+    main: of(({ main }) => main),
+    bytes: of(({ sent, received }) => sent + received),
+    speedUp,
+    efficiency: speedUp / hosts,
     atWorst: of(({ worst }, r) => alone[r].step / worst) / hosts,
   };
 }

@@ -176,7 +176,9 @@ function assembled(
   const imagesOf = ({ images }: FoundSet): ImageStore => (images as { store: ImageStore }).store;
   const { count, ids } = train;
   return datasetOf({
-    ...{ name, ...size, classNames: classes.names },
+    name,
+    ...size,
+    classNames: classes.names,
     train: { count, ids, labels: classes.train, images: imagesOf(train) },
     test: test && classes.test && { count: test.count, ids: test.ids, labels: classes.test, images: imagesOf(test) },
   });

@@ -70,11 +70,9 @@ export async function readLabelsFile(path: string): Promise<LabelsFile> {
   const areNumbers = known.every((text) => /^(0|[1-9]\d{0,8})(\.0+)?$/.test(text));
   const labelOf = (text: string | undefined): Label => (text !== undefined && areNumbers ? Number(text) : text);
   return {
-    ...{
-      path,
-      by: columns.by,
-      areGuesses: MODEL_COLUMNS.every((name) => records[0]!.cells.some((cell) => cell.toLowerCase() === name)),
-    },
+    path,
+    by: columns.by,
+    areGuesses: MODEL_COLUMNS.every((name) => records[0]!.cells.some((cell) => cell.toLowerCase() === name)),
     entries: rows.map(({ image, text, line }) => ({ image, label: labelOf(text), line })),
   };
 }
@@ -114,8 +112,12 @@ function recordsOf(path: string, text: string): Row[] {
   const rows: Row[] = [];
   try {
     parse(text, {
-      ...{ delimiter: delimiterOf(text), record_delimiter: ['\r\n', '\n', '\r'], max_record_size: MOST_RECORD_BYTES },
-      ...{ trim: true, skip_empty_lines: true, relax_column_count: true },
+      delimiter: delimiterOf(text),
+      record_delimiter: ['\r\n', '\n', '\r'],
+      max_record_size: MOST_RECORD_BYTES,
+      trim: true,
+      skip_empty_lines: true,
+      relax_column_count: true,
       on_record: (cells: string[], { lines }) => {
         if (cells.some((cell) => cell !== '')) rows.push({ cells, line: lines });
         return null;

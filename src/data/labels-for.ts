@@ -132,7 +132,9 @@ export async function withLabelsFile(collection: Collection, path: string): Prom
   }
   const named = test?.labels?.map((label) => (typeof label === 'number' ? (classNames?.[label] ?? label) : label));
   return {
-    ...{ classNames: undefined, notes, train: { ...train, labels: found } },
+    classNames: undefined,
+    notes,
+    train: { ...train, labels: found },
     test: test && { ...test, labels: named },
   };
 }

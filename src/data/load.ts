@@ -80,13 +80,19 @@ function assemble(name: string, collection: Collection, { sets, notes }: Decoded
   const classes = classesOf({ ...collection, train, test });
   const { height, width, channels } = train.images;
   const setOf = ({ count, ids, images }: Decoded['sets'][number], labels: Uint16Array): ImageSet => ({
-    ...{ count, ids, labels },
+    count,
+    ids,
+    labels,
     images: images.store,
   });
   const left = classes.unlabelled.length > 0 ? [`no label is of ${toldNames(classes.unlabelled)}: left out`] : [];
   const alike = alikeNote(classes.names);
   return datasetOf({
-    ...{ name, height, width, channels, classNames: classes.names },
+    name,
+    height,
+    width,
+    channels,
+    classNames: classes.names,
     train: setOf(train, classes.train),
     test: classes.test && setOf(test!, classes.test),
     notes: [...(alike === undefined ? [] : [alike]), ...collection.notes, ...notes, ...left],

@@ -75,7 +75,10 @@ export function* packedBytes({ sets, ...header }: Packed): Generator<Uint8Array>
     JSON.stringify({
       ...header,
       sets: sets.map(({ store, labels }, s) => ({
-        ...{ count: store.count, hasLabels: labels !== undefined, idsBytes: ids[s]!.length, sha256: store.sha256 },
+        count: store.count,
+        hasLabels: labels !== undefined,
+        idsBytes: ids[s]!.length,
+        sha256: store.sha256,
       })),
     }),
   );

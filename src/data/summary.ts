@@ -38,7 +38,10 @@ export function summaryOf(dataset: Dataset): DataSummary {
   const [labels, tested] = [train, test].map((set) => set && countsOf(set, classNames.length));
   const known = labels!.reduce((sum, count) => sum + count, 0);
   return {
-    ...{ name, height, width, channels },
+    name,
+    height,
+    width,
+    channels,
     train: { images: train.count, known, unknown: train.count - known },
     test: test && { images: test.count },
     classes: classNames.map((each, c) => ({ name: each, labels: labels![c]!, test: tested?.[c] })),

@@ -29,7 +29,8 @@ export function onnxFile({ topology, inputShape, layers, metadata }: PlainModel)
   return onnxBytes(
     {
       name: 'pseudolabel',
-      ...{ nodes, constants },
+      nodes,
+      constants,
       input: { name: INPUT, shape: inputShape },
       output: { name: OUTPUT, shape: [classes] },
     },

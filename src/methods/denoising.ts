@@ -21,8 +21,14 @@ export const denoising: Method<DenoisingSettings> = {
   reconstructs: true,
   batch: ({ batch }) => batch,
   rows: ({ batch, noise }) => ({
-    ...{ batch, noise, factor: 1, method: 'denoising', settings: {} },
-    ...{ pseudoLabels: 'none', logitShift: undefined, masses: 'plain' },
+    batch,
+    noise,
+    factor: 1,
+    method: 'denoising',
+    settings: {},
+    pseudoLabels: 'none',
+    logitShift: undefined,
+    masses: 'plain',
   }),
   targets: (_, { rows }) => ({ targets: undefined, weights: new Uint8Array(rows).fill(1), statistics: [] }),
 };

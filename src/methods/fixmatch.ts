@@ -25,7 +25,10 @@ export const fixMatch: Method<FixMatchSettings> = {
   settings,
   augments: true,
   defaults: {
-    ...{ name: 'fixmatch', batch: 112, alpha: { t1: 400, t2: 800, final: 1, every: 1 }, threshold: 0.95 },
+    name: 'fixmatch',
+    batch: 112,
+    alpha: { t1: 400, t2: 800, final: 1, every: 1 },
+    threshold: 0.95,
     balance: { momentum: 0.99, shares: 'auto' },
   },
   stepSettings: z.strictObject(confidenceFields),

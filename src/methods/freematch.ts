@@ -51,7 +51,10 @@ export const freeMatch: Method<FreeMatchSettings> = {
   settings,
   augments: true,
   defaults: {
-    ...{ name: 'freematch', batch: 112, alpha: { t1: 400, t2: 800, final: 1, every: 1 }, momentum: 0.99 },
+    name: 'freematch',
+    batch: 112,
+    alpha: { t1: 400, t2: 800, final: 1, every: 1 },
+    momentum: 0.99,
     balance: { momentum: 0.99, shares: 'auto' },
   },
   stepSettings: z.strictObject({ thresholds: ofClasses }),

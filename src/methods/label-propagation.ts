@@ -61,7 +61,10 @@ export const labelPropagation: Method<LabelPropagationSettings> = {
   settings,
   augments: true,
   defaults: {
-    ...{ name: 'label-propagation', batch: 112, refresh: 'once', balance: 'labelled' },
+    name: 'label-propagation',
+    batch: 112,
+    refresh: 'once',
+    balance: 'labelled',
     graph: { descriptors: [{ kind: 'hog', components: 64 }], neighbours: 5, spread: { alpha: 0.99, iterations: 60 } },
   },
   state: z.strictObject({
@@ -86,8 +89,14 @@ export const labelPropagation: Method<LabelPropagationSettings> = {
     const factor = mean > 0 ? alphaOf(of, step) / mean : 0;
     if (factor === 0) return undefined;
     return {
-      ...{ batch: of.batch, factor, method: of.name, settings: {} },
-      ...{ pseudoLabels: 'stored', logitShift: undefined, masses: 'plain', noise: 0 },
+      batch: of.batch,
+      factor,
+      method: of.name,
+      settings: {},
+      pseudoLabels: 'stored',
+      logitShift: undefined,
+      masses: 'plain',
+      noise: 0,
     };
   },
   targets: (_rows, { classes, confidences }) => ({ targets: classes, weights: confidences, statistics: [] }),

@@ -28,8 +28,12 @@ export const meanTeacher: Method<MeanTeacherSettings> = {
   augments: true,
   usesAverage: true,
   defaults: {
-    ...{ name: 'mean-teacher', batch: 112, alpha: { t1: 400, t2: 1200, final: 1, every: 1 }, threshold: 0 },
-    ...{ temperature: 0.5, balance: { momentum: 0.99, shares: 'auto' } },
+    name: 'mean-teacher',
+    batch: 112,
+    alpha: { t1: 400, t2: 1200, final: 1, every: 1 },
+    threshold: 0,
+    temperature: 0.5,
+    balance: { momentum: 0.99, shares: 'auto' },
   },
   stepSettings: z.strictObject(confidenceFields),
   rows(of, step, state, labelCounts) {

@@ -37,8 +37,12 @@ export const pseudoLabel: Method<PseudoLabelSettings> = {
   settings,
   /** These are the numbers of the preset best (training/presets/best.ts). */
   defaults: {
-    ...{ name: 'pseudo-label', batch: 256, alpha: { t1: 400, t2: 1200, final: 3, every: 4 }, refresh: 'step' },
-    ...{ threshold: 0.8, balance: { momentum: 0.99, shares: 'auto' } },
+    name: 'pseudo-label',
+    batch: 256,
+    alpha: { t1: 400, t2: 1200, final: 3, every: 4 },
+    refresh: 'step',
+    threshold: 0.8,
+    balance: { momentum: 0.99, shares: 'auto' },
   },
   stepSettings: z.strictObject({ threshold: confidenceFields.threshold }),
   predicts: ({ refresh }) => refresh === 'step',
@@ -50,8 +54,14 @@ export const pseudoLabel: Method<PseudoLabelSettings> = {
     const factor = alpha(of.alpha, step);
     if (factor === 0) return undefined;
     return {
-      ...{ batch, factor, method: name, settings: { threshold } },
-      ...{ pseudoLabels: 'stored', logitShift: undefined, masses: 'plain', noise: 0 },
+      batch,
+      factor,
+      method: name,
+      settings: { threshold },
+      pseudoLabels: 'stored',
+      logitShift: undefined,
+      masses: 'plain',
+      noise: 0,
     };
   },
   targets: confidentTargets,

@@ -30,7 +30,10 @@ export interface Taught {
 }
 
 export const NO_PREDICTION: Prediction = {
-  ...{ rows: 0, classes: new Uint16Array(), confidences: new Float32Array(), classMasses: [] },
+  rows: 0,
+  classes: new Uint16Array(),
+  confidences: new Float32Array(),
+  classMasses: [],
   probabilities: () => new Float32Array(),
 };
 

@@ -60,8 +60,13 @@ async function classesOf(
   sums: Float32Array,
 ): Promise<Uint16Array> {
   const arena = createArena({
-    ...{ pixels: inputsOf(model), unlabelled: 0, evaluation: 0, parameterCount: parameters.length },
-    ...{ shards: 1, workspaces: 1, workspaceBytes: workspaceBytesOf(model, BATCH, false) },
+    pixels: inputsOf(model),
+    unlabelled: 0,
+    evaluation: 0,
+    parameterCount: parameters.length,
+    shards: 1,
+    workspaces: 1,
+    workspaceBytes: workspaceBytesOf(model, BATCH, false),
   });
   floats(arena, 'parameters', parameters.length).set(parameters);
   const engine = createEngine(arena);

@@ -201,8 +201,19 @@ function bufferOf(bytes: Uint8Array): Buffer {
 
 /** The bytes behind each token of a fixed length: nil, false, true and numbers. */
 const FIXED_BYTES: Readonly<Record<number, number>> = {
-  ...{ 192: 0, 194: 0, 195: 0, 204: 1, 208: 1, 205: 2, 209: 2 },
-  ...{ 202: 4, 206: 4, 210: 4, 203: 8, 207: 8, 211: 8 },
+  192: 0,
+  194: 0,
+  195: 0,
+  204: 1,
+  208: 1,
+  205: 2,
+  209: 2,
+  202: 4,
+  206: 4,
+  210: 4,
+  203: 8,
+  207: 8,
+  211: 8,
 };
 /** The bytes of the length that follows each token of bytes and text. */
 const LENGTH_BYTES: Readonly<Record<number, number>> = { 196: 1, 217: 1, 197: 2, 218: 2, 198: 4, 219: 4 };

@@ -59,11 +59,14 @@ export function descriptionFromWire(model: Model | null, { projection, ...of }: 
 }
 
 export const describedToWire = ({ values, probabilities, milliseconds }: DescribeResult): WireDescribed => ({
-  ...{ values: bytesOf(values), probabilities: bytesOf(probabilities ?? new Float32Array()), milliseconds },
+  values: bytesOf(values),
+  probabilities: bytesOf(probabilities ?? new Float32Array()),
+  milliseconds,
 });
 
 export const describedFromWire = ({ values, probabilities, milliseconds }: WireDescribed): DescribeResult => ({
-  ...{ values: floatsOf(values), milliseconds },
+  values: floatsOf(values),
+  milliseconds,
   ...(probabilities.length > 0 && { probabilities: floatsOf(probabilities) }),
 });
 
@@ -72,9 +75,13 @@ export const neighboursToWire = ({
   cosines,
   milliseconds,
 }: Neighbours & { readonly milliseconds: number }): WireNeighbours => ({
-  ...{ rows: new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength), cosines: bytesOf(cosines), milliseconds },
+  rows: new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength),
+  cosines: bytesOf(cosines),
+  milliseconds,
 });
 
 export const neighboursFromWire = ({ rows, cosines, milliseconds }: WireNeighbours) => ({
-  ...{ rows: new Uint32Array(new Uint8Array(rows).buffer), cosines: floatsOf(cosines), milliseconds },
+  rows: new Uint32Array(new Uint8Array(rows).buffer),
+  cosines: floatsOf(cosines),
+  milliseconds,
 });

@@ -50,17 +50,25 @@ export function svgOfBars({ groups, series }: Bars): string {
   const option = {
     grid: { left, right: 52, top: 8, bottom: AROUND - 8 },
     xAxis: {
-      ...{ type: 'value', min: 0, max: 100, ...AXIS },
+      type: 'value',
+      min: 0,
+      max: 100,
+      ...AXIS,
       axisLabel: { ...AXIS.axisLabel, formatter: (value: number) => `${value} %` },
     },
     yAxis: {
-      ...{ type: 'category', data: names, inverse: true, ...AXIS },
+      type: 'category',
+      data: names,
+      inverse: true,
+      ...AXIS,
       axisLabel: { ...AXIS.axisLabel, color: LIGHT.ink, fontSize: 12, width: MOST_NAME, overflow: 'truncate' },
       axisTick: { show: false },
     },
     series: shown.flatMap(({ values, deviations, colour }, s) => [
       {
-        ...{ type: 'bar', ...GAPS, data: values.map((value) => value ?? '-') },
+        type: 'bar',
+        ...GAPS,
+        data: values.map((value) => value ?? '-'),
         itemStyle: { color: LIGHT[colour] },
       },
       ends(values, deviations, s, shown.length),

@@ -60,7 +60,10 @@ const validation: Measure = {
 
 const GROUPS: readonly Group[] = [
   {
-    ...{ id: 'loss', title: 'loss', unit: 'number', scale: 'log' },
+    id: 'loss',
+    title: 'loss',
+    unit: 'number',
+    scale: 'log',
     measures: [
       ofSteps('reconstruction', 'Reconstruction', ['pretrain'], (step) => step.unlabelledLoss),
       ofSteps('labelled', 'Labelled images', ['supervised', ...PSEUDO_LABELLED], (step) => step.labelledLoss),
@@ -70,11 +73,17 @@ const GROUPS: readonly Group[] = [
     ],
   },
   {
-    ...{ id: 'alpha', title: 'weight of the pseudo-labels', unit: 'number', isPlainAtOne: true },
+    id: 'alpha',
+    title: 'weight of the pseudo-labels',
+    unit: 'number',
+    isPlainAtOne: true,
     measures: [ofSteps('alpha', 'alpha(t)', PSEUDO_LABELLED, ({ alpha }) => alpha)],
   },
   {
-    ...{ id: 'counted', title: 'share of pseudo-labels that count', unit: 'share', isPlainAtOne: true },
+    id: 'counted',
+    title: 'share of pseudo-labels that count',
+    unit: 'share',
+    isPlainAtOne: true,
     measures: [
       ofSteps('counted', 'Counted', PSEUDO_LABELLED, (step) =>
         step.unlabelled > 0 ? step.counted / step.unlabelled : undefined,
@@ -83,7 +92,9 @@ const GROUPS: readonly Group[] = [
   },
   { id: 'validation', title: 'accuracy on validation images', unit: 'share', isZoomed: true, measures: [validation] },
   {
-    ...{ id: 'quality', title: 'pseudo-labels', unit: 'share' },
+    id: 'quality',
+    title: 'pseudo-labels',
+    unit: 'share',
     measures: [
       ofLabels('right', 'Right', shareRight),
       ofLabels('confidence', 'Mean confidence', ({ meanConfidence }) => meanConfidence),

@@ -88,7 +88,9 @@ export function sampleSheet(dataset: Dataset): Uint8Array {
   const { height, width, channels, train } = dataset;
   const columns = Math.max(...rows.map(({ images }) => images.length));
   const size = {
-    ...{ rows: rows.length * (height + GAP) + GAP, columns: columns * (width + GAP) + GAP, channels },
+    rows: rows.length * (height + GAP) + GAP,
+    columns: columns * (width + GAP) + GAP,
+    channels,
   };
   const sheet = new Uint8Array(size.rows * size.columns * channels).fill(PAPER);
   for (const [r, { images }] of rows.entries()) {

@@ -89,7 +89,9 @@ export function barsOf(rows: readonly ReproductionRow[]): Bars {
       { name: 'Paper (Lee 2013)', colour: 'series3', values: rows.map(({ paper }) => paper) },
       { name: 'Report', colour: 'series2', values: rows.map(({ report }) => report) },
       {
-        ...{ name: 'Ours', colour: 'series1', values: rows.map(({ accuracy }) => accuracy) },
+        name: 'Ours',
+        colour: 'series1',
+        values: rows.map(({ accuracy }) => accuracy),
         deviations: rows.map(({ deviation }) => deviation),
       },
     ],

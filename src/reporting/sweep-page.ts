@@ -72,7 +72,9 @@ function barsOf(rows: readonly SweptRow[]): Html {
     groups: first.map(({ title }) => title),
     series: [
       {
-        ...{ name: 'Mean', colour: 'series1', values: first.map(({ mean }) => mean) },
+        name: 'Mean',
+        colour: 'series1',
+        values: first.map(({ mean }) => mean),
         deviations: first.map(({ deviation }) => deviation),
       },
     ],

@@ -135,7 +135,8 @@ export function tensorStep(t: number, unlabelled: 'fresh' | 'stored' | undefined
     return { ...order, ...rows, noise: 0.5 };
   }
   return {
-    ...{ ...order, labelledImages: LABELLED_IMAGES },
+    ...order,
+    labelledImages: LABELLED_IMAGES,
     unlabelledBatch: unlabelled === undefined ? 0 : FRESH.batch,
     labelsFresh: unlabelled === 'fresh',
   };

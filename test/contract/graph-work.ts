@@ -14,11 +14,18 @@ const stream = new Stream(keyOf(1, 'split', 9));
 const some = (length: number) => Float32Array.from({ length }, () => stream.uniform() - 0.5);
 
 export const BY_GRADIENTS: Description = {
-  ...{ set: 'unlabelled', size: SIZE, every: 7, withProbabilities: false },
+  set: 'unlabelled',
+  size: SIZE,
+  every: 7,
+  withProbabilities: false,
   descriptor: { kind: 'hog', components: COMPONENTS, deskew: true },
 };
 export const BY_FEATURES: Description = {
-  ...{ set: 'unlabelled', size: SIZE, every: 1, withProbabilities: true, model: MODEL },
+  set: 'unlabelled',
+  size: SIZE,
+  every: 1,
+  withProbabilities: true,
+  model: MODEL,
   descriptor: { kind: 'features', components: COMPONENTS },
   projection: { bases: [{ mean: some(FEATURES), vectors: some(COMPONENTS * FEATURES) }], length: 1 },
 };

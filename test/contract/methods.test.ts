@@ -31,10 +31,14 @@ function datasetWith(count: number, classes: number, known: number, pixelOf?: ()
   const patterns = Array.from({ length: classes }, () => Uint8Array.from({ length: pixels }, () => random.below(200)));
   const imageOf = (i: number) => patterns[i % classes]!.map((pixel) => pixelOf?.() ?? pixel + random.below(56));
   return datasetOf({
-    ...{ name: 'patterns', height: SIDE, width: SIDE, channels: 1 },
+    name: 'patterns',
+    height: SIDE,
+    width: SIDE,
+    channels: 1,
     classNames: Array.from({ length: classes }, (_, each) => `class ${each}`),
     train: {
-      ...{ count, images: storeOf(Buffer.concat(Array.from({ length: count }, (_, i) => imageOf(i))), pixels) },
+      count,
+      images: storeOf(Buffer.concat(Array.from({ length: count }, (_, i) => imageOf(i))), pixels),
       labels: Uint16Array.from({ length: count }, (_, i) => (i < known ? i % classes : UNKNOWN)),
     },
     test: undefined,

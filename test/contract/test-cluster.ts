@@ -51,16 +51,14 @@ export async function testCluster(
   const log: string[] = [];
   const codeOf = (reason: unknown) => (reason as { code?: string }).code;
   const cluster = new ClusterExecutor(local, {
-    ...{
-      computes: true,
-      checksumEvery: 2,
-      patienceMs: 2_000,
-      fingerprint: FINGERPRINT,
-      numerics: 'f32',
-      allowMixed: false,
-      wire: 'f32',
-      clock,
-    },
+    computes: true,
+    checksumEvery: 2,
+    patienceMs: 2_000,
+    fingerprint: FINGERPRINT,
+    numerics: 'f32',
+    allowMixed: false,
+    wire: 'f32',
+    clock,
     ...options,
     listener: {
       joined: ({ name }) => log.push(`+${name}`),

@@ -13,7 +13,10 @@ import type { Place } from './wire.js';
 type Kill = Place & { readonly when: string; readonly goesOn: RegExp };
 
 const LABELLING: Kill = {
-  ...{ when: 'it has had images labelled', to: 'coordinator', kind: 'predicted', nth: 2 },
+  when: 'it has had images labelled',
+  to: 'coordinator',
+  kind: 'predicted',
+  nth: 2,
   goesOn: /has no checkpoint yet/,
 };
 const BY_ROWS: readonly Kill[] = [

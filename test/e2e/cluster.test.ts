@@ -62,8 +62,11 @@ function submit(stall?: number): Job {
     RUN: join(root, 'runs', 'dae'),
     SRUN_PID: join(root, 'srun.pid'),
     SCRIPTS: join(ROOT, 'docs', 'cluster'),
-    ...{ SLURM_JOB_NAME: 'dae', SLURM_JOB_ID: `${process.pid}`, SLURM_JOB_NUM_NODES: '2' },
-    ...{ SLURM_CPUS_PER_TASK: '1', SLURMD_NODENAME: '127.0.0.1' },
+    SLURM_JOB_NAME: 'dae',
+    SLURM_JOB_ID: `${process.pid}`,
+    SLURM_JOB_NUM_NODES: '2',
+    SLURM_CPUS_PER_TASK: '1',
+    SLURMD_NODENAME: '127.0.0.1',
   };
   const child = spawn('bash', [SCRIPT], { env, stdio: ['ignore', 'ignore', 'pipe'] });
   let text = '';

@@ -64,8 +64,15 @@ describe('the dashboard', () => {
     const history = new History(info, ['finetune'], [], { shares: () => workers });
     const step = (n: number) =>
       history.measured({
-        ...{ kind: 'step', stage: 'finetune', step: n, labelledLoss: 1 / (n + 1), unlabelledLoss: 0.5 },
-        ...{ alpha: 3, counted: 200, unlabelled: 256, rows: 288 },
+        kind: 'step',
+        stage: 'finetune',
+        step: n,
+        labelledLoss: 1 / (n + 1),
+        unlabelledLoss: 0.5,
+        alpha: 3,
+        counted: 200,
+        unlabelled: 256,
+        rows: 288,
       });
     for (let n = 0; n < 2000; n++) step(n);
     const server = await serve({ history, gauges: undefined, directory: root }, { host: '127.0.0.1', port: 0 });

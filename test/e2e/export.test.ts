@@ -41,7 +41,7 @@ const SEQUENTIAL = {
     layers: [
       layer('Rescaling', { name: 'scale', scale: 2, offset: -1, batch_input_shape: [null, ...IMAGE] }),
       layer('ZeroPadding2D', {
-        ...{ name: 'pad' },
+        name: 'pad',
         padding: [
           [1, 0],
           [0, 2],

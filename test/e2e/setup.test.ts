@@ -95,7 +95,8 @@ describe('set-up of an installed package without TensorFlow', () => {
 describe('the launcher', () => {
   const launch = (folder: string, args: readonly string[], env: NodeJS.ProcessEnv) =>
     spawnSync(process.execPath, [...args.slice(0, -1), join(folder, 'scripts', 'pseudolabel.mjs'), args.at(-1)!], {
-      ...{ encoding: 'utf8', env },
+      encoding: 'utf8',
+      env,
     });
 
   it.each(['doctor', 'train'])('says on an older Node which one %s needs, without a stack (case 20)', (command) => {

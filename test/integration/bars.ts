@@ -15,10 +15,18 @@ export function bars(count: number, known: (i: number) => boolean) {
   };
 }
 export const dataset: Dataset = datasetFromArrays({
-  ...{ name: 'bars', height: 8, width: 8, ...bars(200, (i) => i < 20) },
+  name: 'bars',
+  height: 8,
+  width: 8,
+  ...bars(200, (i) => i < 20),
   test: bars(50, () => true),
 });
 
 export const TINY: TrainOptions = {
-  ...{ data: dataset, hidden: 16, shards: 2, workers: 2, maxSteps: 12, checkpointSeconds: 0 },
+  data: dataset,
+  hidden: 16,
+  shards: 2,
+  workers: 2,
+  maxSteps: 12,
+  checkpointSeconds: 0,
 };

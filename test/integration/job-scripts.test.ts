@@ -87,8 +87,13 @@ function program(name: string, text: string): void {
 }
 
 const ENV = {
-  ...{ SLURM_JOB_NAME: 'pseudolabel', SLURM_JOB_ID: '71', SLURM_CPUS_PER_TASK: '16' },
-  ...{ PBS_JOBID: '71.server', PBS_O_WORKDIR: root, PBS_NODEFILE: join(root, 'nodes'), NCPUS: '16' },
+  SLURM_JOB_NAME: 'pseudolabel',
+  SLURM_JOB_ID: '71',
+  SLURM_CPUS_PER_TASK: '16',
+  PBS_JOBID: '71.server',
+  PBS_O_WORKDIR: root,
+  PBS_NODEFILE: join(root, 'nodes'),
+  NCPUS: '16',
 };
 const environment = (more: NodeJS.ProcessEnv) => ({
   cwd: root,

@@ -26,14 +26,12 @@ export async function gradientOf(
 ) {
   const model = still(given);
   const arena = createArena({
-    ...{
-      pixels: layers.inputs(model),
-      unlabelled: 0,
-      evaluation: 0,
-      parameterCount: parameterCount.length,
-      shards: 1,
-      workspaces: 1,
-    },
+    pixels: layers.inputs(model),
+    unlabelled: 0,
+    evaluation: 0,
+    parameterCount: parameterCount.length,
+    shards: 1,
+    workspaces: 1,
     workspaceBytes: layers.workspaceBytes(model, ROWS, true),
   });
   floats(arena, 'parameters', parameterCount.length).set(parameterCount);

@@ -33,7 +33,12 @@ it('a run tells what happens, and ends with a tf.LayersModel and its accuracy', 
   const run = train(TINY);
   const events = await eventsOf(run);
   expect(events[0]).toEqual({
-    ...{ kind: 'start', labelled: 20, unlabelled: 200, validation: 0, workers: 2, notes: [] },
+    kind: 'start',
+    labelled: 20,
+    unlabelled: 200,
+    validation: 0,
+    workers: 2,
+    notes: [],
   });
   expect(events[1]).toEqual({ kind: 'stage', stage: 'finetune', firstStep: 0, steps: 12 });
   const steps = events.filter((event) => event.kind === 'step');

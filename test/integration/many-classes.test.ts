@@ -32,10 +32,14 @@ function datasetIn(blockBytes: number): Dataset {
   const imageOf = (i: number) => patterns[i % CLASSES]!.map((pixel) => pixel + random.below(56));
   const images = storeOf(Buffer.concat(Array.from({ length: count }, (_, i) => imageOf(i))), PIXELS, blockBytes);
   return datasetOf({
-    ...{ name: 'many', height: 6, width: 6, channels: 1 },
+    name: 'many',
+    height: 6,
+    width: 6,
+    channels: 1,
     classNames: Array.from({ length: CLASSES }, (_, each) => `class ${each}`),
     train: {
-      ...{ count, images },
+      count,
+      images,
       labels: Uint16Array.from({ length: count }, (_, i) => (i < 2 * CLASSES ? i % CLASSES : UNKNOWN)),
     },
     test: undefined,

@@ -35,7 +35,11 @@ function patterns(channels: number) {
   const shapes = Array.from({ length: CLASSES }, () => Uint8Array.from({ length: pixels }, () => random.below(200)));
   const imageOf = (i: number) => shapes[i % CLASSES]!.map((pixel) => pixel + random.below(56));
   return datasetOf({
-    ...{ name: 'patterns', height: SIDE, width: SIDE, channels, classNames: ['a', 'b', 'c'] },
+    name: 'patterns',
+    height: SIDE,
+    width: SIDE,
+    channels,
+    classNames: ['a', 'b', 'c'],
     train: {
       count: COUNT,
       images: storeOf(Buffer.concat(Array.from({ length: COUNT }, (_, i) => imageOf(i))), pixels),

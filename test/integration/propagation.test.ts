@@ -32,7 +32,9 @@ const { labelled } = splitLabelled(
 const SEEDS = { positions: labelled, labels: Uint16Array.from(labelled, (row) => labels[row]!) };
 
 const settingsOf = (descriptors: readonly Descriptor[], more: Partial<Propagation> = {}): Propagation => ({
-  ...{ descriptors, neighbours: 5, spread: { alpha: 0.99, iterations: 60 } },
+  descriptors,
+  neighbours: 5,
+  spread: { alpha: 0.99, iterations: 60 },
   shares: new Array<number>(10).fill(0.1),
   ...more,
 });
@@ -45,7 +47,11 @@ async function propagate(
 ) {
   const node = await createThreadExecutor({
     shape: {
-      ...{ pixels: 784, unlabelled: COUNT, evaluation: 0, shards: 1, workspaces: workers },
+      pixels: 784,
+      unlabelled: COUNT,
+      evaluation: 0,
+      shards: 1,
+      workspaces: workers,
       parameterCount: parameterCount(MODEL),
       workspaceBytes: workspaceBytesOf(MODEL, PREDICT_ROWS, false),
     },

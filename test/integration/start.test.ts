@@ -88,7 +88,10 @@ it.each<[string, TrainOptions, string, string]>([
 
 it('a start is refused for other images, and for classes in another order or of another number', async () => {
   const small = datasetFromArrays({
-    ...{ name: 'small', height: 4, width: 16, ...bars(40, () => true) },
+    name: 'small',
+    height: 4,
+    width: 16,
+    ...bars(40, () => true),
   });
   expect(await failureOf(train({ ...REST, start: dense, data: small }).result, 'small')).toMatchObject({
     code: 'E_DATA_SHAPE',

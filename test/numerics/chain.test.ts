@@ -112,8 +112,13 @@ async function passOf(
   productsIn = (memory: WebAssembly.Memory) => new Products(memory),
 ): Promise<Found> {
   const arena = createArena({
-    ...{ pixels: layers.inputs(model), unlabelled: 0, evaluation: 0, parameterCount: parametersOf(model) },
-    ...{ shards: 1, workspaces: 1, workspaceBytes: layers.workspaceBytes(model, ROWS, true) },
+    pixels: layers.inputs(model),
+    unlabelled: 0,
+    evaluation: 0,
+    parameterCount: parametersOf(model),
+    shards: 1,
+    workspaces: 1,
+    workspaceBytes: layers.workspaceBytes(model, ROWS, true),
   });
   // Other networks have used the workspace before.
   new Float32Array(arena.memory.buffer, workspaceStart(arena, 0), arena.shape.workspaceBytes / 4).fill(Number.NaN);

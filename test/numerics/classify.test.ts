@@ -68,8 +68,12 @@ describe('the predicted class', () => {
         const classes = logits[0]!.length;
         const [bias, logitShift] = [0.5, -2].map((step) => Float32Array.from({ length: classes }, (_, c) => c * step));
         const at = {
-          ...{ logits: floats(unitsMajor(logits)).byteOffset, bias: floats(bias!).byteOffset, classes, rows: ROWS },
-          ...{ softmax: true, predicted: uint16s(new Uint16Array(ROWS)).byteOffset },
+          logits: floats(unitsMajor(logits)).byteOffset,
+          bias: floats(bias!).byteOffset,
+          classes,
+          rows: ROWS,
+          softmax: true,
+          predicted: uint16s(new Uint16Array(ROWS)).byteOffset,
           confidences: floats(new Float32Array(ROWS)).byteOffset,
           shift: floats(new Float32Array(classes)).byteOffset,
           masses: floats(new Float32Array(4 * classes)).byteOffset,

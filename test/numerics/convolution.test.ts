@@ -119,18 +119,18 @@ describe('a convolution of the library', () => {
   it('is refused with sizes that do not fit, and outside of the memory', () => {
     const [native] = variants as [(typeof variants)[0]];
     const of = {
-      ...{
-        height: 5,
-        width: 5,
-        channels: 2,
-        pixel: 2,
-        image: 50,
-        kernelHeight: 3,
-        kernelWidth: 3,
-        filters: 4,
-        pool: 1,
-      },
-      ...{ relu: true, outputLine: 12, outputImage: 36 },
+      height: 5,
+      width: 5,
+      channels: 2,
+      pixel: 2,
+      image: 50,
+      kernelHeight: 3,
+      kernelWidth: 3,
+      filters: 4,
+      pool: 1,
+      relu: true,
+      outputLine: 12,
+      outputImage: 36,
     };
     const wrong: Partial<ConvolutionShape>[] = [
       ...[{ height: 2 }, { image: 49 }, { channels: 3 }, { pool: 4 }, { pool: 9 }, { filters: 0 }],
@@ -163,18 +163,18 @@ describe('a convolution of the library', () => {
   it('is refused where what it says of the largest of a window is of another pass', () => {
     const [native] = variants as [(typeof variants)[0]];
     const of = {
-      ...{
-        height: 4,
-        width: 4,
-        channels: 1,
-        pixel: 1,
-        image: 16,
-        kernelHeight: 1,
-        kernelWidth: 1,
-        filters: 1,
-        pool: 2,
-      },
-      ...{ relu: false, outputLine: 2, outputImage: 4 },
+      height: 4,
+      width: 4,
+      channels: 1,
+      pixel: 1,
+      image: 16,
+      kernelHeight: 1,
+      kernelWidth: 1,
+      filters: 1,
+      pool: 2,
+      relu: false,
+      outputLine: 2,
+      outputImage: 4,
     };
     new Int32Array(memory.buffer).fill(4, 0, 65_536);
     const places = { input: 64, filters: 4096, output: 8192, outputGradient: 16_384, inputGradient: 0 };

@@ -21,7 +21,9 @@ const IDS = ['a/x.jpg', 'b/x.jpg', 'c/X.JPG'];
 function labelled(ids: readonly string[] | undefined, classNames = CLASSES): Labelled {
   const set = { count: 3, ids, labels: Uint16Array.of(UNKNOWN, 0, UNKNOWN) };
   return labelledOf(set, classNames, {
-    ...{ classNames, classes: Uint16Array.of(0, 1, 0), confidences: Float32Array.of(0.5, 0.75, 1) },
+    classNames,
+    classes: Uint16Array.of(0, 1, 0),
+    confidences: Float32Array.of(0.5, 0.75, 1),
     runnersUp: { classes: Uint16Array.of(1, 0, 1), confidences: Float32Array.of(0.25, 0.125, 0) },
   });
 }

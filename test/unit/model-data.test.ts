@@ -40,7 +40,9 @@ describe('the data of a model', () => {
   it('are read as those of its run were, but for what is said now', async () => {
     await configured({ data: '/elsewhere/letters', labels: '/elsewhere/labels.csv', size: '8x8', hidden: 16 });
     expect(await dataOf(run, saved({}), { labels: 'better.csv' })).toEqual({
-      ...{ data: '/elsewhere/letters', labels: 'better.csv', size: '8x8' },
+      data: '/elsewhere/letters',
+      labels: 'better.csv',
+      size: '8x8',
     });
     expect(await dataOf(run, saved({}), { data: 'new' })).toEqual({ data: 'new', size: '8x8' });
     expect(await dataOf(run, saved({}), { data: 'new', size: '4x4' })).toEqual({ data: 'new', size: '4x4' });
@@ -68,7 +70,8 @@ describe('the size of images that a model takes', () => {
     expect(failure(undefined, {})).not.toThrow();
     expect(failure({}, { height: 4, width: 1 })).toThrow(
       expect.objectContaining({
-        ...{ code: 'E_DATA_SHAPE', message: 'mine has images of 4 x 1 pixels, the model takes 2 x 2' },
+        code: 'E_DATA_SHAPE',
+        message: 'mine has images of 4 x 1 pixels, the model takes 2 x 2',
         fix: expect.stringContaining('--size 2x2'),
       }),
     );
@@ -88,8 +91,13 @@ describe('the size of images that a model takes', () => {
 describe('the names of the classes of a model', () => {
   const train = { count: 1, images: ImageStore.allocate(1, 4), labels: new Uint16Array(1) };
   const dataset = datasetOf({
-    ...{ name: 'mine', height: 2, width: 2, channels: 1, classNames: ['3', '8'] },
-    ...{ train, test: undefined },
+    name: 'mine',
+    height: 2,
+    width: 2,
+    channels: 1,
+    classNames: ['3', '8'],
+    train,
+    test: undefined,
   });
 
   it('are its own, else those of a data set with as many, else numbers (case 23)', () => {

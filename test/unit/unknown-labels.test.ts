@@ -28,7 +28,9 @@ function setOf({ train, test, pixel = (value) => value }: Given): Dataset {
   });
   const size = { height: 1, width: 1, channels: 1 };
   return datasetOf({
-    ...{ name: 'mine', ...size, classNames: ['3', '5', '8'] },
+    name: 'mine',
+    ...size,
+    classNames: ['3', '5', '8'],
     train: images(train),
     test: test && images(test),
   });

@@ -117,9 +117,9 @@ export class RemoteNode implements Machine, TensorNode, RequestsListener {
     const { name, workers, shards, lostWorkers, speed } = this;
     const { state } = this.liveness;
     const { peer, traffic } = this.requests.channel;
+    const { sent: bytesSent, received: bytesReceived } = traffic;
     const rowsPerSecond = speed === undefined ? null : speed * 1000;
-    const bytes = { bytesSent: traffic.sent, bytesReceived: traffic.received };
-    return { name, address: peer, workers, state, rowsPerSecond, shards, lostWorkers, ...bytes };
+    return { name, address: peer, workers, state, rowsPerSecond, shards, lostWorkers, bytesSent, bytesReceived };
   }
 
   /**
@@ -144,13 +144,8 @@ export class RemoteNode implements Machine, TensorNode, RequestsListener {
 
     const subtrees = subtreesOf(new Set(steps.map(({ shard }) => shard)), shards);
     const upload = new Upload(arena, this.codec, subtrees, length);
-    const question = {
-      kind: 'gradients',
-      round,
-      goesOn: this.lastStage === stage,
-      model: this.models.text(model),
-      steps: steps.map(toWire),
-    } as const;
+    const [goesOn, text] = [this.lastStage === stage, this.models.text(model)];
+    const question = { kind: 'gradients', round, goesOn, model: text, steps: steps.map(toWire) } as const;
     const work = `gradients of stage ${stage}, ${unlabelled?.pseudoLabels ?? 'labelled'}`;
     this.lastStage = stage;
     try {
@@ -163,7 +158,9 @@ export class RemoteNode implements Machine, TensorNode, RequestsListener {
       uploads.expect(upload);
       const lost = () => new MachineLost(requests.name, 'its shards are computed again here');
       return {
-        ...{ results, subtrees, arrived: (floats) => upload.arrived(floats) },
+        results,
+        subtrees,
+        arrived: (floats) => upload.arrived(floats),
         elsewhere: { revoke: () => upload.revoke(lost()), lose: (message) => this.lose(message) },
       };
     } catch (error) {
@@ -211,9 +208,8 @@ export class RemoteNode implements Machine, TensorNode, RequestsListener {
     const updated = () => {
       this.isUpdating = false;
     };
-    this.requests
-      .ask({ kind: 'update', model: this.models.text(model), optimizer }, 'update', 1)
-      .then(updated, updated); // The second case is that it is behind or lost.
+    const request = { kind: 'update', model: this.models.text(model), optimizer } as const;
+    this.requests.ask(request, 'update', 1).then(updated, updated); // The second case is that it is behind or lost.
   }
 
   /** Returns the SHA-256 of its parameters in hex. */
@@ -228,14 +224,13 @@ export class RemoteNode implements Machine, TensorNode, RequestsListener {
     await arenaSync.bringImages(set, ranges);
     if (set === 'unlabelled') arenaSync.labelsChanged(ranges);
     const work = `labels by a model of ${length} parameters`;
-    const results = await predictElsewhere(
-      ...([arena, set, ranges] as const),
-      async (parts, images) =>
-        (await requests.ask({ kind: 'predict', model: this.models.text(model), set, ranges: parts }, work, images))
-          .results,
-      () => this.lose('its labels do not fit the images, or are no classes of the model'),
-      (classes, confidences) => areLabelsOf(model, classes, confidences),
-    );
+    const ask = async (parts: [number, number][], images: number) => {
+      const request = { kind: 'predict', model: this.models.text(model), set, ranges: parts } as const;
+      return (await requests.ask(request, work, images)).results;
+    };
+    const misfit = () => this.lose('its labels do not fit the images, or are no classes of the model');
+    const areLabels = (classes: Uint16Array, confidences: Float32Array) => areLabelsOf(model, classes, confidences);
+    const results = await predictElsewhere(arena, set, ranges, ask, misfit, areLabels);
     if (set === 'unlabelled') arenaSync.labelsAlike(ranges);
     return results;
   }

@@ -70,7 +70,8 @@ export class StepTiming {
     const times: StepTimes = {
       ...kind,
       ...compute,
-      ...{ rows: labelled + unlabelled, nodes: nodes.length },
+      rows: labelled + unlabelled,
+      nodes: nodes.length,
       step: this.clock.now() - began,
       bytes: {
         sent: (this.before.sent - sent) / nodes.length,

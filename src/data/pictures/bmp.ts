@@ -53,7 +53,12 @@ function headerOf(file: Buffer): Header {
   const used = isOld ? 0 : file.readUInt32LE(46);
   const colours = bits > 8 ? 0 : used === 0 || used > 2 ** bits ? 2 ** bits : used;
   return {
-    ...{ height, width, bits, stride, bytesOfColour, isTopDown: !isOld && signed < 0 },
+    height,
+    width,
+    bits,
+    stride,
+    bytesOfColour,
+    isTopDown: !isOld && signed < 0,
     masks: hasMasks ? masksOf(file, Math.max(masksEnd, FILE_HEADER_BYTES + size)) : plainMasks(bits),
     palette: file.subarray(masksEnd, Math.min(start, masksEnd + colours * bytesOfColour)),
     pixels: file.subarray(start, start + stride * height),

@@ -41,7 +41,10 @@ export function withoutAlpha(
     for (let c = 0; c < kept; c++) opaque[to++] = Math.round((pixels[from + c]! * alpha) / 255);
   }
   return {
-    ...{ height, width, channels: kept, pixels: opaque },
+    height,
+    width,
+    channels: kept,
+    pixels: opaque,
     losses: isSeeThrough ? (losses.length > 0 ? [...losses, 'alpha'] : ALPHA) : losses,
   };
 }

@@ -113,7 +113,9 @@ async function foundSet(
   const path = isSplit ? join(root, name) : root;
   const file = labelsFileOf(sets, name);
   const set = {
-    ...{ path, count: ids.length, ids },
+    path,
+    count: ids.length,
+    ids,
     images: { kind: 'encoded', key: await keyOfFiles(root, ids), picture: (i: number) => join(root, ids[i]!) },
   } as const;
   if (file !== undefined) {

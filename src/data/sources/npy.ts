@@ -35,8 +35,18 @@ const MAGIC = '\x93NUMPY';
 const MOST_HEADER_BYTES = 2 ** 16;
 const MOST_AXES = 32;
 const KINDS: Readonly<Record<string, Kind>> = {
-  ...{ b1: 'boolean', u1: 'unsigned', u2: 'unsigned', u4: 'unsigned', u8: 'unsigned' },
-  ...{ i1: 'signed', i2: 'signed', i4: 'signed', i8: 'signed', f2: 'float', f4: 'float', f8: 'float' },
+  b1: 'boolean',
+  u1: 'unsigned',
+  u2: 'unsigned',
+  u4: 'unsigned',
+  u8: 'unsigned',
+  i1: 'signed',
+  i2: 'signed',
+  i4: 'signed',
+  i8: 'signed',
+  f2: 'float',
+  f4: 'float',
+  f8: 'float',
 };
 
 const SAVE_AGAIN = 'Write the file again with numpy.save or numpy.savez.';

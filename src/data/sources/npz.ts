@@ -100,7 +100,8 @@ async function plainFile(path: string): Promise<NpyFile> {
   const status = await handle.stat().finally(() => handle.close());
   if (!status.isFile()) failed(new Error('not a regular file'));
   return {
-    ...{ path, bytes: status.size },
+    path,
+    bytes: status.size,
     read: async function* () {
       const file = await open(path, READING).catch(failed);
       try {

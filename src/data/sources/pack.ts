@@ -32,7 +32,9 @@ async function opened(path: string): Promise<Packed> {
 function foundSet(path: string, { height, width, channels, sets }: Packed, s: number): FoundSet {
   const { store, labels, ids } = sets[s]!;
   return {
-    ...{ path, count: store.count, ids },
+    path,
+    count: store.count,
+    ids,
     labels: labels && Array.from(labels, (label) => (label === UNKNOWN ? undefined : label)),
     images: { kind: 'plain', height, width, channels, store },
   };

@@ -65,7 +65,9 @@ export async function openParquet(path: string): Promise<ParquetFile> {
     return pictures;
   };
   return {
-    ...{ path, count: groups.at(-1)?.end ?? 0, classNames: features[labelColumn ?? '']?.names },
+    path,
+    count: groups.at(-1)?.end ?? 0,
+    classNames: features[labelColumn ?? '']?.names,
     key: [size, ino, mtimeMs, imageColumn].join(' '),
     labels: async () => {
       if (labelColumn === undefined) return undefined;

@@ -74,7 +74,8 @@ async function openFiles(path: string, { followLinks, list }: SourceOptions): Pr
   ]);
   const classNames = train.concat(test).find((file) => file.classNames)?.classNames;
   return {
-    ...{ classNames, notes },
+    classNames,
+    notes,
     train: await setOf(path, train, unlabelled),
     test: test.length > 0 ? await setOf(path, test, []) : undefined,
   };
@@ -179,12 +180,10 @@ async function setOf(
   while (areThere && labels.length < count) labels.push(undefined);
   const keys = files.map((file) => [relative(path, file.path), file.key]);
   return {
-    ...{
-      path: files.length === 1 ? files[0]!.path : path,
-      count,
-      ids: await idsOf(files),
-      labels: areThere ? labels : undefined,
-    },
+    path: files.length === 1 ? files[0]!.path : path,
+    count,
+    ids: await idsOf(files),
+    labels: areThere ? labels : undefined,
     images: {
       kind: 'encoded',
       key: createHash('sha256').update(JSON.stringify(keys)).digest('hex'),

@@ -74,7 +74,9 @@ export async function picturesIn(
     ...links,
   ];
   return {
-    ...{ ids: inOrder(ids), folders: folders.sort(), labels: labels.sort() },
+    ids: inOrder(ids),
+    folders: folders.sort(),
+    labels: labels.sort(),
     notes: notes.filter((note) => note !== undefined),
   };
 }

@@ -44,7 +44,12 @@ export function layoutOf(path: string, shape: readonly number[]): Layout {
 const isChannels = (size: number): boolean => size === 1 || size === 3;
 
 const rows = (count: number, height: number, width: number, channels: number, assumed?: string): Layout => ({
-  ...{ count, height, width, channels, assumed, strides: [height * width * channels, 1] },
+  count,
+  height,
+  width,
+  channels,
+  assumed,
+  strides: [height * width * channels, 1],
 });
 
 /** The range of the values of arrays, which decides what they mean as pixels. */

@@ -184,7 +184,9 @@ export class ChainPasses extends LayersBatch implements Passes {
         if (unfolding) unfolding.unfold(images, values, at.unfolded);
         const to = this.chain.tensors[step.to]!;
         native.forward(images, {
-          ...{ input: unfolding ? at.unfolded : values, packed: at.packed, sums: this.at.sums },
+          input: unfolding ? at.unfolded : values,
+          packed: at.packed,
+          sums: this.at.sums,
           bias: step.bias === undefined ? this.at.noBias : parameters + 4 * offsets[step.bias]!,
           output: this.at.tensors[step.to]!.values + 4 * interiorOf(to),
           largest: training ? at.largest : 0,
@@ -201,11 +203,9 @@ export class ChainPasses extends LayersBatch implements Passes {
     const from = this.floats(this.places.x + 4 * first * pixels, images * pixels);
     const to = this.floats(this.at.tensors[0]!.values, images * input.image);
     for (let line = 0; line < images * input.height; line++) {
-      const n = Math.floor(line / input.height);
-      to.set(
-        from.subarray(line * row, (line + 1) * row),
-        n * input.image + interiorOf(input) + (line % input.height) * input.line,
-      );
+      const image = Math.floor(line / input.height) * input.image;
+      const at = image + interiorOf(input) + (line % input.height) * input.line;
+      to.set(from.subarray(line * row, (line + 1) * row), at);
     }
   }
 
@@ -222,11 +222,18 @@ export class ChainPasses extends LayersBatch implements Passes {
         const { native, unfolding, at } = this.bound[s]!;
         const [from, to] = [this.at.tensors[step.from]!, this.at.tensors[step.to]!];
         const interior = 4 * interiorOf(this.chain.tensors[step.to]!);
-        const { filters, bias } = at.gradients[member]!;
+        const { filters: filterGradient, bias: biasGradient } = at.gradients[member]!;
         native.backward(images, {
-          ...{ input: unfolding ? at.unfolded : from.values, filters: at.filters, largest: at.largest },
-          ...{ output: to.values + interior, outputGradient: to.gradient + interior, inputGradient: from.gradient },
-          ...{ filterGradient: filters, biasGradient: bias, sums: this.at.sums, lists: this.at.lists },
+          input: unfolding ? at.unfolded : from.values,
+          filters: at.filters,
+          largest: at.largest,
+          output: to.values + interior,
+          outputGradient: to.gradient + interior,
+          inputGradient: from.gradient,
+          filterGradient,
+          biasGradient,
+          sums: this.at.sums,
+          lists: this.at.lists,
         });
       }
     }

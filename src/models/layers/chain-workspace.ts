@@ -65,8 +65,15 @@ export function chainPlacesOf(
     };
   });
   return {
-    ...{ tensors: places, convolutions, noBias: take(filters), sums: take(sums), lists: take(lists, training) },
-    ...{ logits: take(classes * TOGETHER), targets: take(classes * TOGETHER) },
-    ...{ weights: take(TOGETHER), losses: take(TOGETHER), end: space.end },
+    tensors: places,
+    convolutions,
+    noBias: take(filters),
+    sums: take(sums),
+    lists: take(lists, training),
+    logits: take(classes * TOGETHER),
+    targets: take(classes * TOGETHER),
+    weights: take(TOGETHER),
+    losses: take(TOGETHER),
+    end: space.end,
   };
 }

@@ -143,9 +143,18 @@ function shapeOf(
 ): ConvolutionShape {
   const [more, wider] = same ? [kernel[0] - 1, kernel[1] - 1] : [0, 0];
   return {
-    ...{ height: size.height + more, width: size.width + wider, channels: size.channels },
-    ...{ pixel: size.channels, image: from.image, kernelHeight: kernel[0], kernelWidth: kernel[1] },
-    ...{ filters, pool, relu, outputLine: to.line, outputImage: to.image },
+    height: size.height + more,
+    width: size.width + wider,
+    channels: size.channels,
+    pixel: size.channels,
+    image: from.image,
+    kernelHeight: kernel[0],
+    kernelWidth: kernel[1],
+    filters,
+    pool,
+    relu,
+    outputLine: to.line,
+    outputImage: to.image,
   };
 }
 

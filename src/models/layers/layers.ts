@@ -55,7 +55,12 @@ const ROWS = 8;
 async function passOnce(model: LayersModel): Promise<void> {
   const pixels = sizeOf(model.inputShape);
   const arena = createArena({
-    ...{ pixels, unlabelled: 0, evaluation: 0, parameterCount: parametersOf(model), shards: 1, workspaces: 1 },
+    pixels,
+    unlabelled: 0,
+    evaluation: 0,
+    parameterCount: parametersOf(model),
+    shards: 1,
+    workspaces: 1,
     workspaceBytes: placesOf(model, ROWS, true).end,
   });
   const hardware = { products: new Products(arena.memory), kernel: loadKernel(arena.memory), arena };

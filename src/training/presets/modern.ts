@@ -74,7 +74,9 @@ export const modern: Preset = (scenario, task, effort = 'normal') => {
     steps,
     labelledBatch: LABELLED_BATCH,
     method: {
-      ...{ name: 'label-propagation', batch: UNLABELLED_BATCH, refresh: 'once' },
+      name: 'label-propagation',
+      batch: UNLABELLED_BATCH,
+      refresh: 'once',
       ...(r === 0 ? { graph: FIRST, balance: 'labelled' } : { graph: LATER, balance: 'predicted' }),
     },
     start: r === 0 ? 'fresh' : 'previous',

@@ -10,8 +10,15 @@ const SHARDS = 6;
 
 const stepOf = (step: number): DoneStep => ({
   step: {
-    ...{ model, seed: 1, stage: 0, step, shards: SHARDS, labelledImages: new Uint8Array(4) },
-    ...{ unlabelledBatch: 0, labelsFresh: false, optimizer: { kind: 'momentum', a: 0, b: 1, c: 1 } },
+    model,
+    seed: 1,
+    stage: 0,
+    step,
+    shards: SHARDS,
+    labelledImages: new Uint8Array(4),
+    unlabelledBatch: 0,
+    labelsFresh: false,
+    optimizer: { kind: 'momentum', a: 0, b: 1, c: 1 },
   },
   given: [Float32Array.of(step)],
 });

@@ -42,8 +42,15 @@ it('status shows stage, step, time left and all shards, those of the coordinator
     coordinator: { workers: 2, shards: 5, rowsPerSecond: 1000, lostWorkers: 0 },
     nodes: [
       {
-        ...{ name: 'far', address: '10.0.0.2:5', workers: 1, state: 'working', rowsPerSecond: null },
-        ...{ shards: 3, lostWorkers: 0, bytesSent: 1, bytesReceived: 1 },
+        name: 'far',
+        address: '10.0.0.2:5',
+        workers: 1,
+        state: 'working',
+        rowsPerSecond: null,
+        shards: 3,
+        lostWorkers: 0,
+        bytesSent: 1,
+        bytesReceived: 1,
       },
     ],
     position: { stage: 'finetune', stageNumber: 2, stages: 2, step: 1530, steps: 2500, secondsLeft: 97 },

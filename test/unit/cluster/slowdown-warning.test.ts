@@ -34,7 +34,10 @@ const TENSOR: StepTimes = {
     ],
     288,
   ),
-  ...{ strategy: 'tensor', step: 75, nodes: 1, gigabits: undefined },
+  strategy: 'tensor',
+  step: 75,
+  nodes: 1,
+  gigabits: undefined,
   bytes: { sent: 37_000, received: 22_000 },
 };
 

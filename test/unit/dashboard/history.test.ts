@@ -8,7 +8,9 @@ import type { MetricRecord } from '../../../src/reporting/record.js';
 import { METRICS } from '../reporting/record.js';
 
 const INFO: RunInfo = {
-  ...{ name: 'mine', title: 'Mine', hasReport: false },
+  name: 'mine',
+  title: 'Mine',
+  hasReport: false,
   stages: [
     { title: 'Pre-training', steps: 100 },
     { title: 'Fine-tuning', steps: 40 },
@@ -84,7 +86,11 @@ describe('the series of a page', () => {
   it('have the last labels of each round, and what its networks agree on, and curves of rounds as of any stage', () => {
     const info = { ...INFO, stages: [1, 2].map((n) => ({ title: `Round ${n}`, steps: 10 })) };
     const members = (stage: 'round-1' | 'round-2', agreement: number): MetricRecord => ({
-      ...{ kind: 'members', stage, step: 9, images: 500, agreement },
+      kind: 'members',
+      stage,
+      step: 9,
+      images: 500,
+      agreement,
     });
     const [labels, step] = [METRICS[0]!, METRICS.findLast(({ kind }) => kind === 'step')!];
     const past = (['round-1', 'round-2'] as const).flatMap((stage, r): MetricRecord[] => [
@@ -109,7 +115,13 @@ describe('the series of a page', () => {
   it('have a speed only of steps whose time is known, of one stage', () => {
     expect(series.speed()).toBeUndefined();
     const empty = {
-      ...{ labels: [], validations: [], members: [], events: [], lanes: [], nodes: [], marks: [] },
+      labels: [],
+      validations: [],
+      members: [],
+      events: [],
+      lanes: [],
+      nodes: [],
+      marks: [],
       state: 'running',
     } as const;
     const step = (stage: number, n: number, at: number | null) => [stage, n, at, 1, 1, 0, 0, 0, 288] as const;

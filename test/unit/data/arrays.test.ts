@@ -20,13 +20,11 @@ const failing = (make: () => unknown): unknown => {
 describe('arrays of a program', () => {
   it('are images with labels, some of them unknown, and a test set', () => {
     const dataset = datasetFromArrays({
-      ...{
-        ...size,
-        name: 'mine',
-        images: Uint8Array.of(1, 2, 3, 4, 5, 6),
-        labels: ['b', undefined, 'a'],
-        ids: ['x', 'y', 'z'],
-      },
+      ...size,
+      name: 'mine',
+      images: Uint8Array.of(1, 2, 3, 4, 5, 6),
+      labels: ['b', undefined, 'a'],
+      ids: ['x', 'y', 'z'],
       test: { images: Uint8ClampedArray.of(7, 8), labels: ['b'] },
     });
     expect(dataset).toMatchObject({
@@ -117,8 +115,10 @@ describe('images that come one by one', () => {
           }));
           const streamed = await datasetFromImages(stream(images), size);
           const whole = datasetFromArrays({
-            ...{ ...size, images: Uint8Array.from(images.flatMap(({ image }) => [...image])) },
-            ...{ labels: images.map(({ label }) => label), ids: images.map(({ id }) => id) },
+            ...size,
+            images: Uint8Array.from(images.flatMap(({ image }) => [...image])),
+            labels: images.map(({ label }) => label),
+            ids: images.map(({ id }) => id),
           });
           expect(streamed).toEqual(whole);
         },

@@ -55,8 +55,12 @@ describe('loadDataset of a folder', () => {
     sha256.update(ofImages('t10k-images-idx3-ubyte')).update(testLabels!);
     expect(await loadDataset({ data: folder })).toEqual({
       name: folder.slice(root.length + 1),
-      ...{ height: 3, width: 5, channels: 1, pixels: 15 },
-      ...{ classes: 3, classNames: ['0', '1', '2'] },
+      height: 3,
+      width: 5,
+      channels: 1,
+      pixels: 15,
+      classes: 3,
+      classNames: ['0', '1', '2'],
       train: { count: 6, images: ImageStore.from(values('train-images-idx3-ubyte'), 15), labels: trainLabels },
       test: { count: 4, images: ImageStore.from(values('t10k-images-idx3-ubyte'), 15), labels: testLabels },
       notes: [],

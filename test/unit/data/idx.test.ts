@@ -43,7 +43,8 @@ describe('readIdxIntegers', () => {
   ];
   const anyIntegers = fc.constantFrom(...types).chain(({ type, bytes, least, most }) =>
     fc.record({
-      ...{ type: fc.constant(type), bytes: fc.constant(bytes) },
+      type: fc.constant(type),
+      bytes: fc.constant(bytes),
       values: fc.array(fc.integer({ min: least, max: most }), { minLength: 1, maxLength: 9 }),
     }),
   );

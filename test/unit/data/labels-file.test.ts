@@ -21,7 +21,10 @@ async function fileOf(content: string | Uint8Array, extension = 'csv'): Promise<
 }
 
 const setOf = (ids: readonly string[] | undefined, count = ids?.length ?? 4, labels?: readonly Label[]): FoundSet => ({
-  ...{ path: 'pictures', count, ids, labels },
+  path: 'pictures',
+  count,
+  ids,
+  labels,
   images: { kind: 'plain', height: 1, width: 1, channels: 1, store: ImageStore.allocate(count, 1) },
 });
 
@@ -94,7 +97,8 @@ describe('a file of labels', () => {
       .filter((text) => !/[\p{C}\p{Z}\\/]/u.test(text));
     const quoted = (text: string): string => `"${text.replaceAll('"', '""')}"`;
     const entries = fc.uniqueArray(fc.tuple(name, name), {
-      ...{ minLength: 1, maxLength: 20 },
+      minLength: 1,
+      maxLength: 20,
       selector: ([file]) => file.normalize('NFC'),
     });
     await fc.assert(
@@ -171,7 +175,9 @@ describe('a file of labels', () => {
 
 describe('the labels of a file', () => {
   const collection = (classNames: string[] | undefined, labels: Label[], test?: FoundSet): Collection => ({
-    ...{ classNames, test, notes: ['before'] },
+    classNames,
+    test,
+    notes: ['before'],
     train: setOf(IDS, 4, labels),
   });
 

@@ -16,7 +16,12 @@ beforeEach(() => {
 });
 
 const PACKED: Packed = {
-  ...{ name: 'mine', height: 2, width: 3, channels: 1, classNames: ['a', 'ö'], notes: ['of two kinds'] },
+  name: 'mine',
+  height: 2,
+  width: 3,
+  channels: 1,
+  classNames: ['a', 'ö'],
+  notes: ['of two kinds'],
   sets: [
     {
       store: ImageStore.from(
@@ -67,7 +72,9 @@ describe('a packed file', () => {
   it('that declares more than it has takes no memory', async () => {
     const header = Buffer.from(
       JSON.stringify({
-        ...{ ...PACKED, height: 65_536, width: 65_536 },
+        ...PACKED,
+        height: 65_536,
+        width: 65_536,
         sets: [{ count: 2 ** 32, hasLabels: true, idsBytes: 0, sha256: 'ab'.repeat(32) }],
       }),
     );

@@ -62,7 +62,10 @@ describe('the source of a path', () => {
 });
 
 const setOf = (labels: readonly Label[]): FoundSet => ({
-  ...{ path: 'here', count: labels.length, ids: undefined, labels },
+  path: 'here',
+  count: labels.length,
+  ids: undefined,
+  labels,
   images: { kind: 'plain', height: 1, width: 1, channels: 1, store: ImageStore.allocate(labels.length, 1) },
 });
 const classes = (labels: readonly Label[], classNames?: readonly string[], test?: readonly Label[]) =>

@@ -8,7 +8,8 @@ import { PseudolabelError } from '../../../src/errors.js';
 const labels = Uint16Array.from({ length: 300 }, (_, row) => (row * row + (row >> 3)) % 3);
 /** Returns a set of three classes. */
 const setOf = (given: Uint16Array, classNames: readonly string[] = ['0', '1', '2']) => ({
-  ...{ name: 'mine', classNames },
+  name: 'mine',
+  classNames,
   train: { count: given.length, images: new Uint8Array(given.length), labels: given },
 });
 

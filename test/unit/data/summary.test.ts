@@ -12,7 +12,11 @@ function setOf(train: readonly (readonly [value: number, label: number])[], test
     ImageStore.from(Uint8Array.from(values.flatMap((value) => [value, value, value])), 3);
   const labels = Uint16Array.from(train, ([, label]) => label);
   return datasetOf({
-    ...{ name: 'mine', height: 1, width: 1, channels: 3, classNames: ['cat', 'dog', 'a <b>'] },
+    name: 'mine',
+    height: 1,
+    width: 1,
+    channels: 3,
+    classNames: ['cat', 'dog', 'a <b>'],
     train: { count: train.length, images: images(train.map(([value]) => value)), labels },
     test: test && { count: test.length, images: images(test), labels: new Uint16Array(test.length) },
   });

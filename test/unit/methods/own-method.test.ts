@@ -63,7 +63,10 @@ it('makes targets that weigh as much as they are sure', async () => {
     expect(byConfidence.rows(defaults, 0, state, [3, 3])).toBeUndefined();
     const rows = byConfidence.rows(defaults, 1200, state, [3, 3])!;
     const prediction: Prediction = {
-      ...{ rows: 2, classes: Uint16Array.of(1, 0), confidences: Float32Array.of(0.75, 0.5), classMasses: [] },
+      rows: 2,
+      classes: Uint16Array.of(1, 0),
+      confidences: Float32Array.of(0.75, 0.5),
+      classMasses: [],
       probabilities: () => new Float32Array(),
     };
     const places = { targets: new Float32Array(16), weights: new Float32Array(8) };

@@ -8,8 +8,14 @@ import { METHODS, type MethodSettings, methodNamed, methodOf } from '../../../sr
 import { lossSums, NO_PREDICTION, setTargets, storedPrediction } from '../../../src/methods/targets.js';
 
 const ROWS: UnlabelledRows = {
-  ...{ batch: 4, factor: 2, method: 'pseudo-label', settings: { threshold: 0.5 }, pseudoLabels: 'stored' },
-  ...{ logitShift: undefined, masses: 'plain', noise: 0 },
+  batch: 4,
+  factor: 2,
+  method: 'pseudo-label',
+  settings: { threshold: 0.5 },
+  pseudoLabels: 'stored',
+  logitShift: undefined,
+  masses: 'plain',
+  noise: 0,
 };
 const [CLASSES, STRIDE] = [3, 8];
 const LABELS = Uint16Array.of(2, 0);

@@ -18,8 +18,15 @@ import { sweepPage } from '../../../src/reporting/sweep-page.js';
 import { record } from './record.js';
 
 const ROW = {
-  ...{ name: 'DropNN+PL', paper: 83.85, report: 72.28, accuracy: 75.56, deviation: 1.5, aboveReport: true },
-  ...{ steps: 20, seconds: 61, imagesPerSecond: 1234 },
+  name: 'DropNN+PL',
+  paper: 83.85,
+  report: 72.28,
+  accuracy: 75.56,
+  deviation: 1.5,
+  aboveReport: true,
+  steps: 20,
+  seconds: 61,
+  imagesPerSecond: 1234,
 };
 
 const PAGES: readonly (readonly [name: string, make: (run: RunRecord) => string])[] = [

@@ -2,13 +2,26 @@
 import type { LabelsRecord, MetricRecord, RunRecord, StepRecord } from '../../../src/reporting/record.js';
 
 const step = (n: number): StepRecord => ({
-  ...{ kind: 'step', stage: 'finetune', step: n, labelledLoss: 2 / (n + 1), unlabelledLoss: n < 10 ? 0 : 0.5 },
-  ...{ alpha: n < 10 ? 0 : 3, counted: n < 10 ? 0 : 192, unlabelled: n < 10 ? 0 : 256, rows: 288 },
+  kind: 'step',
+  stage: 'finetune',
+  step: n,
+  labelledLoss: 2 / (n + 1),
+  unlabelledLoss: n < 10 ? 0 : 0.5,
+  alpha: n < 10 ? 0 : 3,
+  counted: n < 10 ? 0 : 192,
+  unlabelled: n < 10 ? 0 : 256,
+  rows: 288,
 });
 
 const labels = (n: number): LabelsRecord => ({
-  ...{ kind: 'labels', stage: 'finetune', step: n, perClass: [30, 70], flips: n, meanConfidence: 0.75 },
-  ...{ confidences: [0, 20, 30, 50], truth: { images: [40, 60], right: [30, 57] } },
+  kind: 'labels',
+  stage: 'finetune',
+  step: n,
+  perClass: [30, 70],
+  flips: n,
+  meanConfidence: 0.75,
+  confidences: [0, 20, 30, 50],
+  truth: { images: [40, 60], right: [30, 57] },
 });
 
 export const METRICS: readonly MetricRecord[] = [
@@ -25,24 +38,24 @@ export function record(part: Partial<RunRecord> = {}): RunRecord {
     metrics: METRICS,
     data: undefined,
     result: {
-      ...{
-        scenario: 'pl',
-        preset: 'best',
-        seed: 1,
-        split: 'first',
-        splitSeed: 1,
-        shards: 2,
-        workers: 2,
-        lostWorkers: 0,
-      },
-      ...{ steps: 20, seconds: 61, secondsByPhase: { finetune: 61 }, imagesPerSecond: 1234.5, testAccuracy: 0.7556 },
-      ...{
-        confusion: [
-          [8, 2],
-          [1, 9],
-        ],
-        weightsSha256: 'ab'.repeat(32),
-      },
+      scenario: 'pl',
+      preset: 'best',
+      seed: 1,
+      split: 'first',
+      splitSeed: 1,
+      shards: 2,
+      workers: 2,
+      lostWorkers: 0,
+      steps: 20,
+      seconds: 61,
+      secondsByPhase: { finetune: 61 },
+      imagesPerSecond: 1234.5,
+      testAccuracy: 0.7556,
+      confusion: [
+        [8, 2],
+        [1, 9],
+      ],
+      weightsSha256: 'ab'.repeat(32),
     },
     mistakes: {
       rows: 4,
@@ -58,7 +71,9 @@ export function record(part: Partial<RunRecord> = {}): RunRecord {
       images: [{ original: pixels, noisy: pixels, reconstructed: pixels }],
     },
     views: {
-      ...{ rows: 4, columns: 4, channels: 1 },
+      rows: 4,
+      columns: 4,
+      channels: 1,
       sets: [
         {
           stage: 'finetune',
@@ -71,7 +86,11 @@ export function record(part: Partial<RunRecord> = {}): RunRecord {
       ],
     },
     doubtful: {
-      ...{ rows: 4, columns: 4, channels: 1, stage: 'finetune', step: 0 },
+      rows: 4,
+      columns: 4,
+      channels: 1,
+      stage: 'finetune',
+      step: 0,
       images: [{ name: 'dots.png', label: 7, weight: 0.123, known: 1, pixels }],
     },
     machine: { node: '20.0.0', processor: 'a processor' },

@@ -16,7 +16,10 @@ function labelled(classNames: readonly string[], part: Partial<Labelled> = {}): 
 }
 
 const reviewOf = (of: Labelled): Review => ({
-  ...{ name: 'mine', labelled: of, images: [2, 0], size: { rows: 1, columns: 2, channels: 3 } },
+  name: 'mine',
+  labelled: of,
+  images: [2, 0],
+  size: { rows: 1, columns: 2, channels: 3 },
   pixels: () => Uint8Array.of(255, 0, 0, 0, 255, 0),
 });
 
@@ -27,7 +30,10 @@ describe('the review page', () => {
   it('has a card for each image, the classes to choose from, and the labels that are known', () => {
     const page = reviewPage(reviewOf(labelled(['cat', 'dog'])), 'go()', 'key');
     expect(dataIn(page)).toEqual({
-      ...{ key: 'key', by: 'file', classNames: ['cat', 'dog'], known: [['b.png', 'dog']] },
+      key: 'key',
+      by: 'file',
+      classNames: ['cat', 'dog'],
+      known: [['b.png', 'dog']],
       images: [
         { id: 'c.png', guess: 0, second: 1 },
         { id: 'a.png', guess: 0, second: 1 },

@@ -8,7 +8,13 @@ import { record } from './record.js';
 
 const labels = (stage: 'round-1' | 'round-2', flips: number, truth?: { images: number[]; right: number[] }) =>
   ({
-    ...{ kind: 'labels', stage, step: 0, perClass: [50, 50], flips, meanConfidence: 0.6, confidences: [100] },
+    kind: 'labels',
+    stage,
+    step: 0,
+    perClass: [50, 50],
+    flips,
+    meanConfidence: 0.6,
+    confidences: [100],
     ...(truth && { truth }),
   }) as MetricRecord;
 const members = (stage: 'round-1' | 'round-2', right?: { each: number[]; together: number }) =>

@@ -21,7 +21,10 @@ const measured: MeasuredPhase = { phase: 'finetune', unit: 'workers', rows: summ
 const cost = { divided: 40, repeated: 20, sumBytes: 15.9e6, taskBytes: 25_120, answerBytes: 0 };
 const prediction = simulate(cost, { nodes: 4, bitsPerSecond: 10e9, rttMilliseconds: 0.2 }, 'strong');
 const page = scalingPage({
-  ...{ name: '<mine>', mode: 'strong', facts: [['Processor', 'a & b']], link: 'fast links' },
+  name: '<mine>',
+  mode: 'strong',
+  facts: [['Processor', 'a & b']],
+  link: 'fast links',
   phases: [{ ...measured, rounds: 5, megabytes: { 1: 95.4, 2: 127.2 }, words: ['2 workers: <fast>'], prediction }],
 });
 

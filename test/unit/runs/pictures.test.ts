@@ -15,7 +15,11 @@ function datasetWith(side: number, channels: number) {
   const pixels = side * side * channels;
   const bytes = Uint8Array.from({ length: COUNT * pixels }, () => stream.below(256));
   return datasetOf({
-    ...{ name: 'noise', height: side, width: side, channels, classNames: ['a', 'b'] },
+    name: 'noise',
+    height: side,
+    width: side,
+    channels,
+    classNames: ['a', 'b'],
     train: { count: COUNT, images: storeOf(bytes, pixels), labels: new Uint16Array(COUNT) },
     test: undefined,
   });
@@ -23,7 +27,9 @@ function datasetWith(side: number, channels: number) {
 
 type Run = Parameters<typeof viewsOf>[0];
 const run = (dataset: Run['dataset'], stages: readonly Partial<Stage>[]): Run => ({
-  ...{ dataset, stages: stages as Run['stages'], config: { seed: 7 } as Run['config'] },
+  dataset,
+  stages: stages as Run['stages'],
+  config: { seed: 7 } as Run['config'],
   split: {
     labelled: Uint32Array.of(30, 31),
     unlabelled: Uint32Array.from({ length: COUNT }, (_, i) => i),

@@ -22,19 +22,24 @@ import type { Scenario } from '../../../src/training/scenario.js';
 const config = normalise({ hidden: 64, workers: 1 });
 
 const result = (scenario: Scenario, testAccuracy: number | undefined, seconds: number): RunResult => ({
-  ...{
-    scenario,
-    preset: 'best',
-    seed: 1,
-    split: 'random',
-    splitSeed: 1,
-    shards: 1,
-    workers: 1,
-    wire: 'f32',
-    lostWorkers: 0,
-  },
-  ...{ steps: 10, seconds, secondsByPhase: {}, imagesPerSecond: 100, validationAccuracy: undefined, testAccuracy },
-  ...{ confusion: undefined, classNames: [], weightsSha256: '' },
+  scenario,
+  preset: 'best',
+  seed: 1,
+  split: 'random',
+  splitSeed: 1,
+  shards: 1,
+  workers: 1,
+  wire: 'f32',
+  lostWorkers: 0,
+  steps: 10,
+  seconds,
+  secondsByPhase: {},
+  imagesPerSecond: 100,
+  validationAccuracy: undefined,
+  testAccuracy,
+  confusion: undefined,
+  classNames: [],
+  weightsSha256: '',
 });
 
 describe('the runs of a reproduction', () => {

@@ -109,7 +109,10 @@ describe('a report', () => {
     network,
     phases: [
       {
-        ...{ phase: 'finetune', rounds, traffic: { 1: traffic, 2: traffic }, cores: 2 },
+        phase: 'finetune',
+        rounds,
+        traffic: { 1: traffic, 2: traffic },
+        cores: 2,
         ...summarise(rounds, [1, 2], { mode: 'strong', cores: 2, seed: 1 }),
         prediction: simulate(cost, network, 'strong'),
       },

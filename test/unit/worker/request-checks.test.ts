@@ -40,12 +40,17 @@ describe('a model in a request', () => {
     config: { name: `dense_${n}`, units: 8, use_bias: true, trainable: true, kernel_initializer: { config: {} } },
   }));
   const weights = layers.map(({ config }) => ({
-    ...{ name: `${config.name}/kernel`, shape: [8, 8] },
+    name: `${config.name}/kernel`,
+    shape: [8, 8],
     initialiser: { kind: 'constant', value: 0 },
   }));
   const LONG = JSON.stringify({
-    ...{ kind: 'layers', topology: { class_name: 'Sequential', config: { layers } }, inputShape: [8] },
-    ...{ classes: 8, weights, objective: 'softmax' },
+    kind: 'layers',
+    topology: { class_name: 'Sequential', config: { layers } },
+    inputShape: [8],
+    classes: 8,
+    weights,
+    objective: 'softmax',
   });
 
   it('is read once, and is the same object from then on', () => {
