@@ -12,7 +12,7 @@ import { classifier } from '../../dist/src/training/presets/shared.js';
 /** Pseudo-labels as they were stored, all of which count. */
 const STORED = {
   method: 'pseudo-label',
-  parameters: { threshold: 0 },
+  settings: { threshold: 0 },
   pseudoLabels: 'stored',
   logitShift: undefined,
   masses: 'plain',

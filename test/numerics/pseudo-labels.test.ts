@@ -73,7 +73,7 @@ describe('pseudo-labels', () => {
         const logitsOf = drawn.map((_, r) => logits.subarray(3 * r, 3 * r + 3));
         const confidences = logitsOf.map(confidenceOf);
         const [low, high] = confidences.toSorted().slice(2) as [number, number];
-        const task = { ...drawing, unlabelled: { ...unlabelled, parameters: { threshold: (low + high) / 2 } } };
+        const task = { ...drawing, unlabelled: { ...unlabelled, settings: { threshold: (low + high) / 2 } } };
         const relabelled = logitsOf.map((own, r) => ({
           ...drawn[r]!,
           target: oneHot(own.indexOf(Math.max(...own)), 3),

@@ -58,11 +58,12 @@ describe('a reconstruction tensor parallel', () => {
     async (widths, shards) => {
       const model = autoencoder(widths);
       const { gradient, byTensorShards, byRows } = steps(model, shards, 0.5);
-      const { unlabelledLoss, ...counts } = await byRows();
+      const { loss, unlabelledLoss, ...counts } = await byRows();
       const expected = gradient();
       const outcome = await byTensorShards();
       expect(worstPart(model, gradient(), expected)).toBeLessThan(TOLERANCE);
       expect(outcome).toMatchObject(counts);
+      expect(outcome.loss).toBeCloseTo(loss, 5);
       expect(outcome.unlabelledLoss).toBeCloseTo(unlabelledLoss, 5);
     },
   );

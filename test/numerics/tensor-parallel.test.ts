@@ -21,7 +21,7 @@ describe('a tensor-parallel step, without dropout', () => {
     async (shards) => {
       for (const objective of ['softmax', 'sigmoid'] as const) {
         const model = network(90, objective);
-        const unlabelled = { ...PSEUDO, parameters: { threshold: 0.3 } };
+        const unlabelled = { ...PSEUDO, settings: { threshold: 0.3 } };
         const { arena, rows, gradient, byTensorShards, byRows } = setting({
           model,
           shards,
@@ -32,8 +32,9 @@ describe('a tensor-parallel step, without dropout', () => {
         const outcome = await byTensorShards();
         expect(worstPart(model, gradient(), expected)).toBeLessThan(TOLERANCE);
         expect(floats(arena, 'parameters', arena.shape.parameterCount)).toEqual(randomParameters(model, 1));
-        const { labelledLoss, unlabelledLoss, ...counts } = await byRows();
+        const { loss, labelledLoss, unlabelledLoss, ...counts } = await byRows();
         expect(outcome).toMatchObject(counts);
+        expect(outcome.loss).toBeCloseTo(loss, 5);
         expect(outcome.counted).toBeLessThan(13);
         expect(outcome.labelledLoss).toBeCloseTo(labelledLoss, 5);
         expect(outcome.unlabelledLoss).toBeCloseTo(unlabelledLoss, 5);

@@ -70,7 +70,7 @@ describe('targets', () => {
   });
 
   it('of a reconstruction are its inputs, which the caller knows, and weigh a pixel each', () => {
-    const rows = { ...ROWS, method: 'denoising', parameters: {} };
+    const rows = { ...ROWS, method: 'denoising', settings: {} };
     const { areInputs, weights } = setBy(rows, { ...NO_PREDICTION, rows: 2 }, 5);
     expect(areInputs).toBe(true);
     expect(weights[2]).toBeCloseTo(2 / 4 / 5);

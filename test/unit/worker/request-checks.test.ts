@@ -21,7 +21,7 @@ describe('a request for gradients', () => {
   });
 
   it('is refused where a classifier shall reconstruct its inputs, which are longer than its targets (case S8)', () => {
-    const denoising = { ...FRESH, method: 'denoising', parameters: {}, pseudoLabels: 'none' } as const;
+    const denoising = { ...FRESH, method: 'denoising', settings: {}, pseudoLabels: 'none' } as const;
     expect(() => ask(denoising)).toThrow(expect.objectContaining({ code: 'E_PROTOCOL' }));
   });
 });
