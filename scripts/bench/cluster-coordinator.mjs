@@ -31,7 +31,7 @@ const { model, step: doStep } = fineTune(run, dispatcher);
 
 const server = cluster && (await openServer());
 process.send({ address: server?.address, fingerprint: server?.fingerprint });
-await cluster?.members.waitFor(nodes, PATIENCE_MS);
+await cluster?.machines.waitFor(nodes, PATIENCE_MS);
 await dispatcher.label(model);
 
 /** When this machine last ended gradients that it was asked for. */

@@ -5,7 +5,7 @@
 
 import { argv, env, execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { inPlace } from '../../dist/coordinator/commands/mpi.js';
+import { asRank } from '../../dist/coordinator/commands/mpi.js';
 import { openSession } from '../../dist/coordinator/compose.js';
 import { Terminal } from '../../dist/coordinator/terminal/terminal.js';
 import { rankOf } from '../../dist/src/collectives/mpi.js';
@@ -59,7 +59,7 @@ async function measure(how, steps, warmup) {
   };
   const flags = rankOf(env) === undefined ? {} : { collective: 'mpi', workers: 1 };
   const strategy = how === 'tensor' ? 'tensor' : 'data';
-  await inPlace(flags, context, async (collective) => {
+  await asRank(flags, context, async (collective) => {
     const run = await resolved({ workers: 1, shards: 2, strategy, ...(how === 'any' && { fastSum: true }) });
     const spent = { gradients: [], update: [], forward: [], backward: [] };
     const timed = (executor) => {

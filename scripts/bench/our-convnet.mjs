@@ -37,7 +37,7 @@ const node = await createThreadExecutor({
     pixels: PIXELS,
     unlabelled: 8,
     evaluation: 0,
-    parameters: length,
+    parameterCount: length,
     shards: SHARDS,
     workspaces: workers,
     workspaceBytes: workspaceBytesOf(model, rows / SHARDS, true),

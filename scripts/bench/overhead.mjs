@@ -83,7 +83,7 @@ const page = await dashboard.begins({
   lostWorkers: () => full.health().lostWorkers,
 });
 get(new URL('/events', dashboard.url), (response) => response.resume());
-const tensorBoard = new TensorBoard(path, stages, dataset.classNames, maxSteps, { stage: 0, step: 0 });
+const tensorBoard = new TensorBoard(path, stages, dataset.classNames, maxSteps, { stage: 0, step: 0 }, {});
 const each = (what, listener) => ({
   ...listener,
   stageBegins: () => undefined,
@@ -96,23 +96,23 @@ const recorder = new Recorder(run, { ...session, dispatcher: full }, options);
 
 const nothing = () => undefined;
 const silent = {
-  before: async () => undefined,
+  beforeStep: async () => undefined,
   stageBegins: nothing,
-  labelled: nothing,
+  afterLabelling: nothing,
   sharesChosen: nothing,
-  stepped: nothing,
+  afterStep: nothing,
 };
 const observing = {
-  before: async (position) => {
+  beforeStep: async (position) => {
     const began = performance.now();
-    await recorder.before(position);
+    await recorder.beforeStep(position);
     spent.looks += performance.now() - began;
   },
   // A turn is no stage: the stage begins once.
   stageBegins: nothing,
-  labelled: (...told) => recorder.labelled(...told),
+  afterLabelling: (...told) => recorder.afterLabelling(...told),
   sharesChosen: (...told) => recorder.sharesChosen(...told),
-  stepped: (...told) => timed('metrics', () => recorder.stepped(...told)),
+  afterStep: (...told) => timed('metrics', () => recorder.afterStep(...told)),
 };
 
 const labelled = new LabelledSet(dataset.train, split.labelled);

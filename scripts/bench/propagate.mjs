@@ -17,7 +17,7 @@ const node = await createThreadExecutor({
     pixels: 784,
     unlabelled: count,
     evaluation: 0,
-    parameters: 16,
+    parameterCount: 16,
     shards: 1,
     workspaces: workers,
     workspaceBytes: 64,
