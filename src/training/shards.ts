@@ -24,7 +24,8 @@ export function gradientOption({ wire, fastSum }: Pick<Sharded, 'wire' | 'fastSu
 /**
  * Returns the number of shards if the user does not give one. It is the same on every machine, because the bits of a
  * run depend on it: enough for the cores that most machines have, and cheap on fewer. Splitting hidden units costs next
- * to nothing. Splitting rows costs a gradient as long as the parameters for each shard, so that there are fewer.
+ * to nothing. Splitting rows costs a gradient as long as the parameters for each shard, so that there are fewer. Networks
+ * of layers split rows too, but have few parameters, and keep the larger number in the preset best.
  */
 export function defaultShards(config: Sharded): number {
   const { preset, strategy, augment = 'none', method = 'supervised', scenario } = config;
