@@ -4,6 +4,8 @@ import { existsSync, type Stats } from 'node:fs';
 import { access, constants, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import type { Command } from 'commander';
+import { FOLDER } from '../../src/data/sources/folder.js';
+import { sourceFor } from '../../src/data/sources/sources.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { destinationOf, identityOf, realPathOf } from '../../src/files/destination.js';
 import { readJson } from '../../src/files/read.js';
@@ -94,19 +96,24 @@ export async function checkPaths({ outputs, inputs, folders }: Paths): Promise<v
 }
 
 /**
- * Throws E_USAGE for a folder or a picture within the data, because the next training would read it as images or as a
- * class.
+ * Throws E_USAGE for a folder or a picture within a folder of pictures, because the next training would read it as
+ * images or as a class. Data of other formats are read by the names of their files.
  */
 async function checkOutside({ name, path }: NamedPath, inputs: readonly NamedPath[]): Promise<void> {
   const given = inputs.filter((input) => input.name === '--data' || !input.name.startsWith('--'));
   const read = given.map((input) => (isOurs(input.path) ? readBy(input.path) : [input.path]));
   for (const data of (await Promise.all(read)).flat())
-    if (isWithin(await realPathOf(data), await realPathOf(path)))
+    if (isWithin(await realPathOf(data), await realPathOf(path)) && (await isOfPictures(data)))
       throw new PseudolabelError(
         'E_USAGE',
         `${name} ${path} lies in the data (${data}): the next command would read it as images`,
         'give a path elsewhere',
       );
+}
+
+async function isOfPictures(data: string): Promise<boolean> {
+  const source = await sourceFor(data).catch(() => undefined); // The code that reads the data reports what is wrong.
+  return source === FOLDER;
 }
 
 function refused(what: string, instead: string): PseudolabelError {

@@ -118,6 +118,8 @@ describe('a result', () => {
     expect(await run(at('data', 'runs', 'first'))).toMatchObject(within);
     expect(await run(at('cache', 'first'))).toBeUndefined();
     expect(await refusal('data', at('data'), '--sheet', at('data', 'sheet.png'))).toMatchObject(within);
+    await file('idx', 'train-images-idx3-ubyte');
+    expect(await refusal('train', '--data', at('idx'), '--out', at('idx', 'run'))).toBeUndefined();
     expect(
       await refusal('data', at('data'), '--sheet', at('sheet.png'), '--json', at('data', 'x.json')),
     ).toBeUndefined();
