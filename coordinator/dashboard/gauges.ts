@@ -1,6 +1,7 @@
 // Keeps the metrics for Prometheus of one run, or of several runs one after the other.
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { PSEUDO_LABELLED, type Stage } from '../../src/training/stage.js';
+import { stepValues } from '../../src/reporting/metrics.js';
+import type { Stage } from '../../src/training/stage.js';
 import type { RunListener } from '../runs/recorder.js';
 import type { Metric } from '../runs/result.js';
 
@@ -67,17 +68,19 @@ export class Gauges implements RunListener {
 
   measured(metric: Metric): void {
     const { stage } = metric;
-    const isPseudoLabelled = PSEUDO_LABELLED.some((name) => name === stage);
     switch (metric.kind) {
-      case 'step':
+      case 'step': {
+        const { reconstructionLoss, labelledLoss, pseudoLabelledLoss, alpha, counted } = stepValues(metric);
+        const unlabelledLoss = reconstructionLoss ?? pseudoLabelledLoss;
         this.steps.inc({ stage });
         this.rows.inc(metric.rows);
         this.step.set({ stage }, metric.step);
-        if (stage !== 'pretrain') this.loss.set({ rows: 'labelled' }, metric.labelledLoss);
-        if (metric.unlabelled > 0) this.loss.set({ rows: 'unlabelled' }, metric.unlabelledLoss);
-        if (isPseudoLabelled) this.alpha.set(metric.alpha);
-        if (isPseudoLabelled && metric.unlabelled > 0) this.counted.set(metric.counted / metric.unlabelled);
+        if (labelledLoss !== undefined) this.loss.set({ rows: 'labelled' }, labelledLoss);
+        if (unlabelledLoss !== undefined) this.loss.set({ rows: 'unlabelled' }, unlabelledLoss);
+        if (alpha !== undefined) this.alpha.set(alpha);
+        if (counted !== undefined) this.counted.set(counted);
         break;
+      }
       case 'labels':
         for (const [each, count] of metric.perClass.entries())
           this.perClass.set({ class: this.classNames[each] ?? String(each) }, count);

@@ -1,7 +1,8 @@
 // The curves of a run: the measures along its steps, for one run or for several in one chart.
-import { PSEUDO_LABELLED, ROUNDS, STAGE_NAMES, type StageName as Stage } from '../training/stage.js';
+import { ROUNDS, STAGE_NAMES, type StageName as Stage } from '../training/stage.js';
 import type { Chart, Line } from './chart.js';
-import type { LabelsRecord, MetricRecord, RunRecord, StepRecord } from './record.js';
+import { type StepValues, stepValues } from './metrics.js';
+import type { LabelsRecord, MetricRecord, RunRecord } from './record.js';
 
 interface Measure {
   readonly id: string;
@@ -34,15 +35,10 @@ export function shareRight(metric: MetricRecord): number | undefined {
 }
 
 /** Returns a measure of the steps of some stages. */
-const ofSteps = (
-  id: string,
-  title: string,
-  stages: readonly Stage[],
-  of: (step: StepRecord) => number | undefined,
-): Measure => ({
+const ofSteps = (id: string, title: string, of: (values: StepValues) => number | undefined): Measure => ({
   id,
   title,
-  of: (metric) => (metric.kind === 'step' && stages.includes(metric.stage) ? of(metric) : undefined),
+  of: (metric) => (metric.kind === 'step' ? of(stepValues(metric)) : undefined),
 });
 
 /** Returns a measure of the pseudo-labels. */
@@ -65,11 +61,9 @@ const GROUPS: readonly Group[] = [
     unit: 'number',
     scale: 'log',
     measures: [
-      ofSteps('reconstruction', 'Reconstruction', ['pretrain'], (step) => step.unlabelledLoss),
-      ofSteps('labelled', 'Labelled images', ['supervised', ...PSEUDO_LABELLED], (step) => step.labelledLoss),
-      ofSteps('pseudo-labelled', 'Pseudo-labelled images', PSEUDO_LABELLED, (step) =>
-        step.counted > 0 ? step.unlabelledLoss : undefined,
-      ),
+      ofSteps('reconstruction', 'Reconstruction', ({ reconstructionLoss }) => reconstructionLoss),
+      ofSteps('labelled', 'Labelled images', ({ labelledLoss }) => labelledLoss),
+      ofSteps('pseudo-labelled', 'Pseudo-labelled images', ({ pseudoLabelledLoss }) => pseudoLabelledLoss),
     ],
   },
   {
@@ -77,18 +71,14 @@ const GROUPS: readonly Group[] = [
     title: 'weight of the pseudo-labels',
     unit: 'number',
     isPlainAtOne: true,
-    measures: [ofSteps('alpha', 'alpha(t)', PSEUDO_LABELLED, ({ alpha }) => alpha)],
+    measures: [ofSteps('alpha', 'alpha(t)', ({ alpha }) => alpha)],
   },
   {
     id: 'counted',
     title: 'share of pseudo-labels that count',
     unit: 'share',
     isPlainAtOne: true,
-    measures: [
-      ofSteps('counted', 'Counted', PSEUDO_LABELLED, (step) =>
-        step.unlabelled > 0 ? step.counted / step.unlabelled : undefined,
-      ),
-    ],
+    measures: [ofSteps('counted', 'Counted', ({ counted }) => counted)],
   },
   { id: 'validation', title: 'accuracy on validation images', unit: 'share', isZoomed: true, measures: [validation] },
   {

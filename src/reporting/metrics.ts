@@ -1,4 +1,5 @@
-// The measures of a classifier.
+// The measures of a classifier, and of a step of its training.
+import { PSEUDO_LABELLED, type StageName } from '../training/stage.js';
 
 /** The class of each image. */
 export type Classes = Uint8Array | Uint16Array;
@@ -8,6 +9,37 @@ export function accuracy(predicted: Classes, labels: Classes): number {
   let right = 0;
   for (let i = 0; i < labels.length; i++) right += Number(predicted[i] === labels[i]);
   return right / labels.length;
+}
+
+/** The losses of a step, each a mean over its rows, and how its pseudo-labels count. undefined: the step has none. */
+export interface StepValues {
+  readonly reconstructionLoss?: number | undefined;
+  readonly labelledLoss?: number | undefined;
+  /** Only of steps in which a pseudo-label counted. */
+  readonly pseudoLabelledLoss?: number | undefined;
+  readonly alpha?: number | undefined;
+  /** The share of the step's pseudo-labels that counted. */
+  readonly counted?: number | undefined;
+}
+
+/** Returns what a step of its stage measures, out of the numbers that every step records. */
+export function stepValues(step: {
+  readonly stage: StageName;
+  readonly labelledLoss: number;
+  readonly unlabelledLoss: number;
+  readonly alpha: number;
+  readonly counted: number;
+  readonly unlabelled: number;
+}): StepValues {
+  const { stage, labelledLoss, unlabelledLoss, alpha, counted, unlabelled } = step;
+  if (stage === 'pretrain') return { reconstructionLoss: unlabelledLoss };
+  if (!PSEUDO_LABELLED.some((name) => name === stage)) return { labelledLoss };
+  return {
+    labelledLoss,
+    alpha,
+    ...(unlabelled > 0 && { counted: counted / unlabelled }),
+    ...(counted > 0 && { pseudoLabelledLoss: unlabelledLoss }),
+  };
 }
 
 /** Returns how many images have each class. */

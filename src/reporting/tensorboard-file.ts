@@ -2,6 +2,7 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { shareRight } from './curves.js';
 import { pngOf, type Size } from './image.js';
+import { stepValues } from './metrics.js';
 import type { MetricRecord, StepRecord } from './record.js';
 
 /** The most classes that get a chart each. Nobody looks at more. */
@@ -36,14 +37,15 @@ export function valuesOf(metric: MetricRecord, classNames: readonly string[]): V
 }
 
 function stepScalars(step: StepRecord): [name: string, value: number][] {
-  if (step.stage === 'pretrain') return [['loss/reconstruction', step.unlabelledLoss]];
-  if (step.stage === 'supervised') return [['loss/labelled', step.labelledLoss]];
-  const always: [string, number][] = [
-    ['loss/labelled', step.labelledLoss],
-    ['alpha', step.alpha],
+  const { reconstructionLoss, labelledLoss, pseudoLabelledLoss, alpha, counted } = stepValues(step);
+  const named: [string, number | undefined][] = [
+    ['loss/reconstruction', reconstructionLoss],
+    ['loss/labelled', labelledLoss],
+    ['alpha', alpha],
+    ['loss/pseudo_labelled', pseudoLabelledLoss],
+    ['counted', counted],
   ];
-  if (step.unlabelled === 0) return always;
-  return [...always, ['loss/pseudo_labelled', step.unlabelledLoss], ['counted', step.counted / step.unlabelled]];
+  return named.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as [string, number]]));
 }
 
 /**
