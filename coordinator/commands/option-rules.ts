@@ -2,6 +2,7 @@
 // something by it.
 
 import type { Command } from 'commander';
+import { methodOf } from '../../src/methods/methods.js';
 import type { RunConfig } from '../../src/training/config.js';
 import { parseAddress } from '../../worker/address.js';
 import { usage } from './options.js';
@@ -70,7 +71,7 @@ const ENCRYPTED = rule('where nothing is encrypted', 'leave out --insecure and w
 });
 const PSEUDO_LABELS = ofConfig('without pseudo-labels', 'train the scenario pl or dae', (config, { value }) => {
   const { scenario, method } = config;
-  if (method === 'supervised') return false;
+  if (method !== undefined && !methodOf({ name: method }).usesPseudoLabels) return false;
   const scenarios = (value('scenarios') as readonly string[] | undefined) ?? [scenario];
   return scenarios.some((each) => each === 'pl' || each === 'dae');
 });

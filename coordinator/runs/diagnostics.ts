@@ -144,7 +144,7 @@ export function reconstructionsOf(
   { height, width, channels, train, test }: Dataset,
   seed: number,
 ): Reconstructions {
-  const noise = method.name === 'denoising' ? method.noise : 0;
+  const noise = 'noise' in method ? method.noise : 0;
   const stream = new Stream(keyOf(seed, 'noise')); // The key has no stage and no step, so no training draws from this stream.
   const shown = test ?? train;
   const images = Array.from({ length: Math.min(RECONSTRUCTED, shown.count) }, (_, image) => {

@@ -153,7 +153,7 @@ export class Recorder implements Observer {
     this.charge('labelling');
     this.measured({ kind: 'labels', stage: stage.name, step, ...this.trueLabels.measure(labelling) });
     this.options.listener.looked?.(labelling);
-    if (stage.method.name !== 'label-propagation') return;
+    if (!('graph' in stage.method)) return;
     const { dataset, split } = this.run;
     const known = (position: number) => this.trueLabels.judged(position);
     this.doubtful = doubtfulOf(stage, step, labelling, dataset, split.unlabelled, known);

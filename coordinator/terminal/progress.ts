@@ -178,9 +178,13 @@ export class Progress implements RunListener {
 function lossParts(stage: Stage, metric: StepMetric): string[] {
   const { method } = stage;
   const parts = [`loss ${loss(metric.loss)}`];
-  if (method.name === 'denoising' || method.name === 'supervised') return parts;
+  if (!methodOf(method).usesPseudoLabels) return parts;
   if (metric.alpha === 0) return [...parts, 'alpha 0'];
-  return [...parts, `alpha ${metric.alpha.toFixed(2)}`, `counted ${percent(metric.counted / method.batch, 0)}`];
+  return [
+    ...parts,
+    `alpha ${metric.alpha.toFixed(2)}`,
+    `counted ${percent(metric.counted / methodOf(method).batch(method), 0)}`,
+  ];
 }
 
 /** Returns a bar, and as many of the parts as fit into the width. */

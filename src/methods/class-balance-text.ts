@@ -2,7 +2,7 @@
 
 import { percent } from '../format.js';
 import { type Balance, type ClassShares, divergence, equalShares, type SharesChoice } from './class-balance.js';
-import type { MethodSettings } from './methods.js';
+import { type MethodSettings, methodOf } from './methods.js';
 
 /** Shares are listed class by class for up to this many classes. */
 const MOST_NAMED = 20;
@@ -17,7 +17,7 @@ export function sharesRuleOf(method: MethodSettings): Balance['shares'] | 'predi
 
 /** Returns the line to print before a run, or undefined if the run has no pseudo-labels. */
 export function assumptionLine(methods: readonly MethodSettings[]): string | undefined {
-  const pseudo = methods.find(({ name }) => name !== 'supervised' && name !== 'denoising');
+  const pseudo = methods.find((method) => methodOf(method).usesPseudoLabels);
   if (!pseudo) return undefined;
   const isLater =
     sharesRuleOf(pseudo) !== 'predicted' && methods.some((method) => sharesRuleOf(method) === 'predicted');

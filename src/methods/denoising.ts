@@ -12,6 +12,7 @@ export interface DenoisingSettings {
 
 export const denoising: Method<DenoisingSettings> = {
   ...supervised,
+  title: 'Denoising autoencoder',
   settings: z.strictObject({
     name: z.literal('denoising'),
     batch: z.int().min(1).max(1e9),

@@ -22,8 +22,9 @@ const settings: z.ZodType<FixMatchSettings> = z.strictObject({
 
 export const fixMatch: Method<FixMatchSettings> = {
   ...fresh,
+  title: 'FixMatch',
   settings,
-  augments: true,
+  augmentation: 'digits',
   defaults: {
     name: 'fixmatch',
     batch: 112,

@@ -48,8 +48,9 @@ function moved(state: MethodState, sums: readonly number[], rows: number, moment
 
 export const freeMatch: Method<FreeMatchSettings> = {
   ...fresh,
+  title: 'FreeMatch',
   settings,
-  augments: true,
+  augmentation: 'digits',
   defaults: {
     name: 'freematch',
     batch: 112,

@@ -17,6 +17,7 @@ import {
 } from './class-balance.js';
 import type { MethodState, UnlabelledRows } from './method.js';
 import { supervised } from './supervised.js';
+import { checkShares, type DataNumbers, type MethodOptions, withoutEffect } from './user-options.js';
 
 export interface FreshSettings {
   readonly name: string;
@@ -35,10 +36,34 @@ export const freshFields = {
 /** Checks a list with one number from 0 to 1 for each class. */
 export const ofClasses = z.array(z.number().min(0).max(1)).min(1).max(MOST_CLASSES);
 
-/** The members of a method except for its settings, rows and targets. */
+/** The momentum of a balance that the settings do not have: that of the preset best. */
+const MOMENTUM = 0.99;
+
+/** Returns the settings with the shares of the classes that a user asks for; undefined changes nothing. */
+export function withShares<S extends FreshSettings>(
+  of: S,
+  shares: MethodOptions['classShares'],
+  { classes }: DataNumbers,
+): S {
+  if (shares === undefined) return of;
+  const { balance, ...others } = of;
+  if (shares === 'off') return others as S;
+  checkShares(shares, classes);
+  return { ...others, balance: { momentum: balance?.momentum ?? MOMENTUM, shares } } as S;
+}
+
+/** The members of a method except for its title, settings, rows and targets. */
 export const fresh = {
   ...supervised,
+  usesPseudoLabels: true,
   state: z.strictObject({ target: ofClasses, predicted: ofClasses }) as unknown as z.ZodType<MethodState>,
+  withOptions<S extends FreshSettings>(of: S, options: MethodOptions, data: DataNumbers): S {
+    const { refresh, threshold, classShares } = options;
+    if (refresh !== undefined) throw withoutEffect('refresh', of.name);
+    if (threshold !== undefined && !('threshold' in of)) throw withoutEffect('threshold', of.name);
+    const changed = withShares(of, classShares, data);
+    return threshold === undefined ? changed : { ...changed, threshold };
+  },
   batch: ({ batch }: FreshSettings) => batch,
   predicts: () => true,
   alpha: (of: FreshSettings, step: number) => alpha(of.alpha, step),

@@ -7,6 +7,7 @@ import { type AlphaSchedule, alpha, alphaSchema } from './alpha.js';
 import { equalShares, type SharesChoice, sharesOf, sharesSchema } from './class-balance.js';
 import type { Method } from './method.js';
 import { supervised } from './supervised.js';
+import { checkShares, stepsOfRefresh, withoutEffect } from './user-options.js';
 
 export interface LabelPropagationSettings {
   readonly name: 'label-propagation';
@@ -58,8 +59,10 @@ export function heldShares(held: HeldShares, labelCounts: readonly number[]): Sh
 
 export const labelPropagation: Method<LabelPropagationSettings> = {
   ...supervised,
+  title: 'Label propagation',
   settings,
-  augments: true,
+  usesPseudoLabels: true,
+  augmentation: 'mild',
   defaults: {
     name: 'label-propagation',
     batch: 112,
@@ -70,6 +73,17 @@ export const labelPropagation: Method<LabelPropagationSettings> = {
   state: z.strictObject({
     mean: z.array(mean).max(1).optional(),
   }) as unknown as Method<LabelPropagationSettings>['state'],
+  withOptions(of, { refresh, threshold, classShares }, data) {
+    if (threshold !== undefined) throw withoutEffect('threshold', of.name);
+    if (refresh === 'step') throw withoutEffect('refresh', of.name);
+    if (classShares === 'auto' || classShares === 'estimate') throw withoutEffect('classShares', of.name);
+    checkShares(classShares, data.classes);
+    return {
+      ...of,
+      refresh: refresh === undefined ? of.refresh : stepsOfRefresh(refresh, of.batch, data),
+      balance: classShares ?? of.balance,
+    };
+  },
   batch: ({ batch }) => batch,
   alpha: alphaOf,
   isRelabelling: ({ refresh }, step) => (refresh === 'once' ? step === 0 : step % refresh === 0),

@@ -24,8 +24,9 @@ const settings: z.ZodType<MeanTeacherSettings> = z.strictObject({
 
 export const meanTeacher: Method<MeanTeacherSettings> = {
   ...fresh,
+  title: 'Mean teacher',
   settings,
-  augments: true,
+  augmentation: 'digits',
   usesAverage: true,
   defaults: {
     name: 'mean-teacher',

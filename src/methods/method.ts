@@ -1,8 +1,10 @@
 // The interface of a method: how a network learns from unlabelled images. Each method is one file of this folder and
 // one row of methods.ts. It is written once, and works for any network, data set, strategy and number of workers.
 import type { z } from 'zod';
+import type { AugmentationName } from '../data/augmentation.js';
 import type { GraphSettings } from '../graph/settings.js';
 import type { SharesChoice } from './class-balance.js';
+import type { DataNumbers, MethodOptions } from './user-options.js';
 
 /**
  * The probabilities that are summed into the masses of the classes: the model's own (plain), or those after the shift
@@ -87,6 +89,8 @@ export interface Targets {
  * the stage. labelCounts: the number of labelled images of each class.
  */
 export interface Method<Settings extends { readonly name: string }> {
+  /** The method's name in tables. */
+  readonly title: string;
   /** Reads the settings from JSON. */
   readonly settings: z.ZodType<Settings>;
   /** Checks the settings of a step that comes from another machine. `state` checks the state in a checkpoint. */
@@ -96,10 +100,17 @@ export interface Method<Settings extends { readonly name: string }> {
   readonly defaults: Settings;
   /** Whether the method trains a reconstruction of its rows instead of a classifier. */
   readonly reconstructs: boolean;
-  /** Whether images are augmented if the user does not say how, because the method needs views that differ. */
-  readonly augments: boolean;
+  /** Whether the method trains a classifier on labels that it makes for unlabelled images. */
+  readonly usesPseudoLabels: boolean;
+  /**
+   * How grey images are augmented if the user does not say how, because the method needs views that differ. If
+   * undefined, they are not augmented.
+   */
+  readonly augmentation: AugmentationName | undefined;
   /** Whether the method predicts by the average of the weights, which its stage then has to keep. */
   readonly usesAverage: boolean;
+  /** Returns the settings with a user's options. Throws E_CONFIG if an option has no effect on the method. */
+  withOptions(settings: Settings, options: MethodOptions, data: DataNumbers): Settings;
   /** Returns the unlabelled rows of a step; 0 if the method uses none. */
   batch(settings: Settings): number;
   /** Returns whether the rows of a step are predicted by the parameters of that step. */

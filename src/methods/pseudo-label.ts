@@ -2,10 +2,12 @@
 // Labels are predicted at each weights update ("fresh"), or now and then for all images ("stored"). Predictions of
 // little confidence do not count. Classes can be held to shares.
 import { z } from 'zod';
+import { PseudolabelError } from '../errors.js';
 import { alpha } from './alpha.js';
 import { confidence, confidenceFields, confidentTargets } from './confidence.js';
-import { type FreshSettings, fresh, freshFields, freshRows } from './fresh-labels.js';
+import { type FreshSettings, fresh, freshFields, freshRows, withShares } from './fresh-labels.js';
 import type { Method } from './method.js';
+import { stepsOfRefresh } from './user-options.js';
 
 /**
  * Says when the pseudo-labels are predicted anew: once before the stage, at each weights update, or each time after
@@ -32,8 +34,18 @@ const settings: z.ZodType<PseudoLabelSettings> = z
     'only pseudo-labels that are fresh at each step are held to shares of the classes',
   );
 
+function onlyFreshOnes(when: Refresh): PseudolabelError {
+  const what = typeof when === 'number' ? `every ${when} steps` : when;
+  return new PseudolabelError(
+    'E_CONFIG',
+    `classShares: pseudo-labels refreshed ${what} are not held to shares of the classes`,
+    'leave --class-shares out, or add --refresh step',
+  );
+}
+
 export const pseudoLabel: Method<PseudoLabelSettings> = {
   ...fresh,
+  title: 'Pseudo-labels',
   settings,
   /** These are the numbers of the preset best (training/presets/best.ts). */
   defaults: {
@@ -45,6 +57,12 @@ export const pseudoLabel: Method<PseudoLabelSettings> = {
     balance: { momentum: 0.99, shares: 'auto' },
   },
   stepSettings: z.strictObject({ threshold: confidenceFields.threshold }),
+  withOptions(of, { refresh: asked, threshold = of.threshold, classShares }, data) {
+    const refresh = asked === undefined ? of.refresh : stepsOfRefresh(asked, of.batch, data);
+    if (refresh === 'step') return { ...withShares(of, classShares, data), refresh, threshold };
+    if (classShares !== undefined && classShares !== 'off') throw onlyFreshOnes(refresh);
+    return { ...withShares(of, 'off', data), refresh, threshold };
+  },
   predicts: ({ refresh }) => refresh === 'step',
   isRelabelling: ({ refresh }, step) =>
     refresh !== 'step' && (step === 0 || (refresh !== 'once' && step % refresh === 0)),

@@ -7,13 +7,16 @@ export interface SupervisedSettings {
 }
 
 export const supervised = {
+  title: 'Supervised',
   settings: z.strictObject({ name: z.literal('supervised') }),
   stepSettings: z.strictObject({}),
   state: z.strictObject({}),
   defaults: { name: 'supervised' },
   reconstructs: false,
-  augments: false,
+  usesPseudoLabels: false,
+  augmentation: undefined,
   usesAverage: false,
+  withOptions: <S>(settings: S) => settings,
   batch: () => 0,
   predicts: () => false,
   alpha: () => 0,

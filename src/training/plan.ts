@@ -3,11 +3,9 @@
 import { AUGMENTATIONS } from '../data/augmentation.js';
 import { PseudolabelError } from '../errors.js';
 import { differencesOf } from '../json-differences.js';
-import type { Balance } from '../methods/class-balance.js';
 import { sharesRuleOf } from '../methods/class-balance-text.js';
-import type { LabelPropagationSettings } from '../methods/label-propagation.js';
 import { methodOf } from '../methods/methods.js';
-import type { Refresh } from '../methods/pseudo-label.js';
+import { checkShares, type DataNumbers, type MethodOptions } from '../methods/user-options.js';
 import { inputsOf, outputsOf } from '../models/models.js';
 import type { RunConfig } from './config.js';
 import { PRESET } from './presets/presets.js';
@@ -45,8 +43,7 @@ export function changesOfPlan(config: RunConfig, task: PresetInput): string[] {
 function checkFit(stages: readonly Stage[], { pixels, classes }: PresetInput): void {
   for (const stage of stages) {
     const { name, model } = stage;
-    const shares = sharesRuleOf(stage.method);
-    if (typeof shares === 'object' && shares.length !== classes) throw otherNumber(shares.length, classes);
+    checkShares(sharesRuleOf(stage.method), classes);
     const [inputs, outputs] = [inputsOf(model), outputsOf(model)];
     const wanted = model.objective === 'reconstruction' ? pixels : classes;
     if (inputs === pixels && outputs === wanted) continue;
@@ -62,12 +59,13 @@ function presetPlan(config: RunConfig, task: PresetInput): readonly Stage[] {
   if (config.preset === 'custom')
     throw new PseudolabelError('E_CONFIG', 'preset: custom has no stages of its own', 'give them: --stages FILE');
   const { method } = config;
-  const scenario = method === 'supervised' ? 'drop' : config.scenario;
+  const isByLabelsAlone = method !== undefined && !methodOf({ name: method }).usesPseudoLabels;
+  const scenario = isByLabelsAlone ? 'drop' : config.scenario;
   const ofPreset = PRESET[config.preset](scenario, task, config.effort);
   const stages = method === undefined ? ofPreset : ofPreset.map((stage) => byMethod(stage, method));
   const augment = config.augment ?? augmentationFor(method, task.images);
   const shortened = config.quick ? stages.map((stage) => shorten(stage, QUICK_SHARE)) : stages;
-  return shortened.map((stage) => withAugmentation(overridden(stage, config, task), augment));
+  return shortened.map((stage) => withAugmentation(withOptions(stage, config, task), augment));
 }
 
 /** Returns the same stage with fewer steps. All its schedules shrink with them. */
@@ -91,53 +89,10 @@ function shortenRate(rate: RateSchedule, share: number): RateSchedule {
   return whole.kind === 'decay' || whole.kind === 'step' ? { ...whole, every: whole.every * share } : whole;
 }
 
-function overridden(stage: Stage, config: RunConfig, task: PresetInput): Stage {
-  const { method } = stage;
-  const { refresh, threshold, classShares } = config;
-  if (method.name === 'supervised' || method.name === 'denoising') return stage;
-  if (method.name === 'label-propagation') return { ...stage, method: propagating(method, config, task) };
-  if (method.name !== 'pseudo-label' && refresh !== undefined) throw withoutEffect('refresh', method.name);
-  if (!('threshold' in method) && threshold !== undefined) throw withoutEffect('threshold', method.name);
-  const { balance: preset, ...others } = method;
-  const when =
-    method.name !== 'pseudo-label'
-      ? 'step'
-      : refresh === undefined
-        ? method.refresh
-        : refreshOf(refresh, method.batch, task.unlabelled);
-  const balance = balanceOf(preset, classShares, when, task);
-  const changed = {
-    ...others,
-    ...(method.name === 'pseudo-label' && { refresh: when }),
-    ...(threshold !== undefined && { threshold }),
-    ...(balance && { balance }),
-  };
-  return { ...stage, method: changed as Stage['method'] };
-}
-
-/** Applies the options to label propagation, which holds labels to shares without a survey. */
-function propagating(
-  method: LabelPropagationSettings,
-  { refresh, threshold, classShares }: RunConfig,
-  { unlabelled, classes }: PresetInput,
-): LabelPropagationSettings {
-  if (threshold !== undefined) throw withoutEffect('threshold', method.name);
-  if (refresh === 'step' || classShares === 'auto' || classShares === 'estimate')
-    throw withoutEffect(refresh === 'step' ? 'refresh' : 'classShares', method.name);
-  if (typeof classShares === 'object' && classShares.length !== classes) throw otherNumber(classShares.length, classes);
-  return {
-    ...method,
-    ...(refresh !== undefined && { refresh: refreshOf(refresh, method.batch, unlabelled) as 'once' | number }),
-    ...(classShares !== undefined && { balance: classShares }),
-  };
-}
-
-const withoutEffect = (option: string, method: string): PseudolabelError =>
-  new PseudolabelError(
-    'E_CONFIG',
-    `${option}: has no such effect on the method ${method}`,
-    'leave it out, or change the numbers that the method has, by --set (`pseudolabel preset` prints them)',
-  );
+const withOptions = (stage: Stage, options: MethodOptions, data: DataNumbers): Stage => ({
+  ...stage,
+  method: methodOf(stage.method).withOptions(stage.method, options, data),
+});
 
 /** Augments all rows of a stage that trains a classifier. */
 function withAugmentation(stage: Stage, name: RunConfig['augment']): Stage {
@@ -145,42 +100,4 @@ function withAugmentation(stage: Stage, name: RunConfig['augment']): Stage {
   const { augment: _, ...unchanged } = stage;
   if (name === 'none') return unchanged;
   return { ...stage, augment: { labelled: AUGMENTATIONS[name], unlabelled: AUGMENTATIONS[name] } };
-}
-
-/** The momentum is that of the preset best. */
-const MOMENTUM = 0.99;
-
-function balanceOf(
-  preset: Balance | undefined,
-  classShares: RunConfig['classShares'],
-  when: Refresh,
-  { classes }: PresetInput,
-): Balance | undefined {
-  if (classShares === undefined) return when === 'step' ? preset : undefined;
-  if (classShares === 'off') return undefined;
-  if (when !== 'step') throw onlyFreshOnes(when);
-  if (typeof classShares === 'object' && classShares.length !== classes) throw otherNumber(classShares.length, classes);
-  return { momentum: preset?.momentum ?? MOMENTUM, shares: classShares };
-}
-
-function onlyFreshOnes(when: Refresh): PseudolabelError {
-  const what = typeof when === 'number' ? `every ${when} steps` : when;
-  return new PseudolabelError(
-    'E_CONFIG',
-    `classShares: pseudo-labels refreshed ${what} are not held to shares of the classes`,
-    'leave --class-shares out, or add --refresh step',
-  );
-}
-
-function otherNumber(given: number, classes: number): PseudolabelError {
-  return new PseudolabelError(
-    'E_CONFIG',
-    `classShares: ${given} shares for ${classes} classes`,
-    'give a share of each class, in the order of their names: --class-shares 0.6,0.3,0.1',
-  );
-}
-
-/** Turns 'epoch' into the steps of a pass over the unlabelled images. */
-function refreshOf(refresh: NonNullable<RunConfig['refresh']>, batch: number, unlabelled: number): Refresh {
-  return refresh === 'epoch' ? Math.ceil(unlabelled / batch) : refresh;
 }

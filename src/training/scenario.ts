@@ -1,6 +1,6 @@
 // The four scenarios of the report, the names of runs in tables, and the published figures to compare them with.
 
-import type { MethodName } from '../methods/methods.js';
+import { type MethodName, methodOf } from '../methods/methods.js';
 
 /** The scenarios are the rows of the report's table. */
 export const SCENARIOS = ['nn', 'drop', 'pl', 'dae'] as const;
@@ -11,16 +11,6 @@ export const ROW_NAMES: Record<Scenario, string> = {
   drop: 'DropNN',
   pl: 'DropNN+PL',
   dae: 'DropNN+PL+DAE',
-};
-
-/** The names of runs of the preset best that have a method of their own. */
-const METHOD_NAMES: Partial<Record<MethodName, string>> = {
-  supervised: 'Supervised',
-  'pseudo-label': 'Pseudo-labels',
-  fixmatch: 'FixMatch',
-  freematch: 'FreeMatch',
-  'mean-teacher': 'Mean teacher',
-  'label-propagation': 'Label propagation',
 };
 
 /** The names of runs of the preset modern. */
@@ -45,7 +35,7 @@ export const rowName = ({
     ? MODERN_NAMES[scenario]
     : method === undefined
       ? ROW_NAMES[scenario]
-      : `${METHOD_NAMES[method] ?? method}${scenario === 'dae' ? ' + DAE' : ''}`;
+      : `${methodOf({ name: method }).title}${scenario === 'dae' ? ' + DAE' : ''}`;
 
 /** The labelled images of each class in the published results. */
 const PUBLISHED_LABELS = 10;

@@ -1,8 +1,7 @@
 // Chooses the number of shards that a step is split into. The bits of a run depend on it, but not on the number of
 // workers.
 import type { GradientCodecName } from '../collectives/gradient-codec.js';
-import type { MethodName } from '../methods/methods.js';
-import { isDataParallelMethod } from './presets/with-method.js';
+import { type MethodName, methodOf } from '../methods/methods.js';
 
 /** The options of a run that decide the number of shards. */
 interface Sharded {
@@ -28,13 +27,12 @@ export function gradientOption({ wire, fastSum }: Pick<Sharded, 'wire' | 'fastSu
  * of layers split rows too, but have few parameters, and keep the larger number in the preset best.
  */
 export function defaultShards(config: Sharded): number {
-  const { preset, strategy, augment = 'none', method = 'supervised', scenario } = config;
+  const { preset, strategy, augment = 'none', method, scenario } = config;
   if (strategy !== 'auto') return strategy === 'data' ? 4 : 8;
+  const isAugmented = augment !== 'none' || (method && methodOf({ name: method }).augmentation) !== undefined;
   // The autoencoder of dae is always tensor parallel.
   const isCutIntoRows =
-    preset === 'modern' ||
-    gradientOption(config) !== undefined ||
-    ((augment !== 'none' || isDataParallelMethod(method)) && scenario !== 'dae');
+    preset === 'modern' || gradientOption(config) !== undefined || (isAugmented && scenario !== 'dae');
   return isCutIntoRows ? 4 : 8;
 }
 

@@ -4,7 +4,6 @@ import type { Augmentation, View } from '../data/augmentation.js';
 import type { OptimizerStep } from '../engine/optimizer.js';
 import { averageDecay } from '../engine/weight-average.js';
 import { type MethodSettings, methodOf } from '../methods/methods.js';
-import type { PseudoLabelSettings } from '../methods/pseudo-label.js';
 import type { Model } from '../models/model.js';
 import { learningRate, type MomentumSchedule, momentum, type RateSchedule } from './schedule.js';
 
@@ -76,10 +75,6 @@ export interface Stage {
 
 /** Returns the weight of a step's unlabelled loss. */
 export const alphaAt = ({ method }: Stage, step: number): number => methodOf(method).alpha(method, step);
-
-/** Returns the settings of a stage whose method is pseudo-label, and undefined for others. */
-export const pseudoLabelsOf = ({ method }: Stage): PseudoLabelSettings | undefined =>
-  method.name === 'pseudo-label' ? method : undefined;
 
 /** Returns the numbers of the update that ends step `step` (from 0). */
 export function optimizerStep(stage: Stage, step: number): OptimizerStep {

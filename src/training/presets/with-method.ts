@@ -16,12 +16,12 @@ const RATE = { layers: 3e-3, dense: 1e-3 };
 const WARMUP = 20;
 const AVERAGE = 0.99;
 
-/** Gives a stage that trains by pseudo-labels another method, with that method's own numbers. */
+/** Gives a stage with pseudo-labels another method that makes them, with that method's own numbers. */
 export function byMethod(stage: Stage, name: MethodName): Stage {
-  if (stage.method.name !== 'pseudo-label' || !isDataParallelMethod(name)) return stage;
-  const { defaults } = methodOf({ name });
+  const { defaults, usesPseudoLabels } = methodOf({ name });
+  if (stage.method.name === name || !usesPseudoLabels || !methodOf(stage.method).usesPseudoLabels) return stage;
   const isDense = stage.model.kind === 'dense';
-  const batch = isDense ? stage.method.batch : LAYERS_BATCH.unlabelled;
+  const batch = isDense ? methodOf(stage.method).batch(stage.method) : LAYERS_BATCH.unlabelled;
   return {
     ...stage,
     steps: STEPS,
@@ -32,17 +32,14 @@ export function byMethod(stage: Stage, name: MethodName): Stage {
   };
 }
 
-/** Returns whether byMethod() makes stages that are data parallel. */
-export const isDataParallelMethod = (name: MethodName): boolean => name !== 'supervised' && name !== 'pseudo-label';
-
 /** Returns the augmentation that a method needs, for when the user does not say how; undefined if it needs none. */
 export function augmentationFor(
   name: MethodName | undefined,
   images: ImageSize | undefined,
 ): AugmentationName | undefined {
-  if (name === undefined || !images || !methodOf({ name }).augments) return undefined;
-  if (images.channels !== 1) return 'colour';
-  return name === 'label-propagation' ? 'mild' : 'digits';
+  const ofGrey = name && methodOf({ name }).augmentation;
+  if (ofGrey === undefined || !images) return undefined;
+  return images.channels === 1 ? ofGrey : 'colour';
 }
 
 /** Returns the line that tells the user what augmentationFor() has chosen. */

@@ -20,7 +20,8 @@ import {
 import type { PseudoLabelSettings } from '../../../src/methods/pseudo-label.js';
 import { normalise } from '../../../src/training/config.js';
 import { planOf } from '../../../src/training/plan.js';
-import { pseudoLabelsOf, type Stage } from '../../../src/training/stage.js';
+import type { Stage } from '../../../src/training/stage.js';
+import { pseudoLabelsOf } from '../../pseudo-labels.js';
 
 /** Sums of probabilities that are floats: 0, or far from the limits of double precision. */
 const masses = fc.array(fc.float({ min: 0, max: 300, noNaN: true }), { minLength: 2, maxLength: 20 });

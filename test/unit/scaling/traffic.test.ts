@@ -5,8 +5,9 @@ import { layoutOf } from '../../../src/models/dense/model.js';
 import { tensorParallelTraffic, trainingTraffic } from '../../../src/scaling/traffic.js';
 import { normalise } from '../../../src/training/config.js';
 import { planOf } from '../../../src/training/plan.js';
-import { pseudoLabelsOf, type Stage } from '../../../src/training/stage.js';
+import type { Stage } from '../../../src/training/stage.js';
 import { denseOf } from '../../dense.js';
+import { pseudoLabelsOf } from '../../pseudo-labels.js';
 
 const TASK = { pixels: 784, classes: 10, hidden: [5000], labelled: 100, unlabelled: 59_900 };
 const stages = planOf(normalise({ scenario: 'dae', preset: 'report' }), TASK);

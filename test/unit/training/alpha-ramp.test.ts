@@ -6,7 +6,7 @@ import { rampLines, rampOf } from '../../../src/training/alpha-ramp.js';
 import { normalise, type Options } from '../../../src/training/config.js';
 import { planOf } from '../../../src/training/plan.js';
 import type { PresetInput } from '../../../src/training/presets/shared.js';
-import { pseudoLabelsOf } from '../../../src/training/stage.js';
+import { pseudoLabelsOf } from '../../pseudo-labels.js';
 
 const scenario = fc.constantFrom('pl', 'dae');
 const tasks: fc.Arbitrary<PresetInput> = fc

@@ -5,8 +5,8 @@ import { normalise } from '../../../src/training/config.js';
 import { planOf, shorten } from '../../../src/training/plan.js';
 import { PRESETS } from '../../../src/training/presets/presets.js';
 import { SCENARIOS } from '../../../src/training/scenario.js';
-import { pseudoLabelsOf } from '../../../src/training/stage.js';
 import { denseOf } from '../../dense.js';
+import { pseudoLabelsOf } from '../../pseudo-labels.js';
 
 const TASK = { pixels: 784, classes: 10, hidden: [64], labelled: 100, unlabelled: 60_000 };
 

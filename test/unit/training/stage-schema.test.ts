@@ -5,7 +5,7 @@ import { normalise, type Options } from '../../../src/training/config.js';
 import { changesOfPlan, planOf } from '../../../src/training/plan.js';
 import { PRESETS } from '../../../src/training/presets/presets.js';
 import { SCENARIOS } from '../../../src/training/scenario.js';
-import { pseudoLabelsOf } from '../../../src/training/stage.js';
+import { pseudoLabelsOf } from '../../pseudo-labels.js';
 
 const TASK = { pixels: 784, classes: 10, hidden: [64], labelled: 100, unlabelled: 60_000 };
 const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));

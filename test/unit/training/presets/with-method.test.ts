@@ -65,8 +65,9 @@ describe('how images are changed where nobody says how', () => {
   it('is as digits or colours for methods that need views, and said', () => {
     const colour = { ...GREY, channels: 3 };
     for (const method of METHOD_CHOICES) {
-      const { augments } = methodOf({ name: method });
-      const wanted = method === 'label-propagation' ? AUGMENTATIONS.mild : AUGMENTATIONS.digits;
+      const { augmentation } = methodOf({ name: method });
+      const augments = augmentation !== undefined;
+      const wanted = augmentation && AUGMENTATIONS[augmentation];
       const [grey, coloured] = [GREY, colour].map((images) => plan({ method }, task(images)).at(-1)!);
       expect(grey!.augment).toEqual(augments ? { labelled: wanted, unlabelled: wanted } : undefined);
       expect(coloured!.augment?.unlabelled).toEqual(augments ? AUGMENTATIONS.colour : undefined);
