@@ -30,16 +30,17 @@ export class Network implements Passes {
 
   /** rows: a multiple of 8. */
   constructor(
-    { products, kernel, arena }: Hardware,
+    hardware: Hardware,
     private readonly model: DenseModel,
     readonly rows: number,
     options: { readonly workspace: number; readonly training: boolean },
   ) {
+    const { products, kernel, arena } = hardware;
     this.kernel = kernel;
     this.arena = arena;
     const buffers = workspaceOf(model, rows, options.training, workspaceStart(arena, options.workspace));
     this.buffers = buffers;
-    this.inputs = new Inputs(products, kernel, arena, model, rows, buffers);
+    this.inputs = new Inputs(hardware, model, rows, buffers);
     this.progress = new GradientProgress(arena);
     this.layers = model.layers.map((layer, l) => {
       const place = {

@@ -1,10 +1,10 @@
 // A batch of rows for a network of layers, in one workspace: its inputs, targets and predictions. TensorFlow's passes
 // and those of chains share it.
-import type { Images } from '../../data/images.js';
-import { type Arena, gradientStride, workspaceStart } from '../../engine/arena.js';
+import { gradientStride, workspaceStart } from '../../engine/arena.js';
 import { GradientProgress } from '../../engine/gradient-progress.js';
 import type { Masses, Prediction } from '../../methods/method.js';
 import { classify, runnersUp } from '../dense/classify.js';
+import { ImageRows } from '../image-rows.js';
 import type { Hardware } from '../kind.js';
 import type { RunnersUp } from '../tasks.js';
 import { type LayersModel, parametersOf, sizeOf } from './model.js';
@@ -16,60 +16,25 @@ export const MASKS_A_MEMBER = 1000;
 /** The least probability of a class, so that its logarithm is finite. */
 export const LEAST_PROBABILITY = 1e-30;
 
-export class LayersBatch {
-  protected readonly arena: Arena;
-  protected readonly kernel: Hardware['kernel'];
+export class LayersBatch extends ImageRows {
   protected readonly places: Places;
-  /** The number of rows in the workspace that are not padding. */
-  protected count = 0;
-  protected readonly pixels: number;
   private readonly progress: GradientProgress;
 
   /** rows: a multiple of 8. */
   constructor(
-    { kernel, arena }: Hardware,
+    hardware: Hardware,
     protected readonly model: LayersModel,
-    protected readonly rows: number,
+    rows: number,
     of: { readonly workspace: number; readonly training: boolean },
   ) {
-    this.arena = arena;
-    this.kernel = kernel;
-    this.pixels = sizeOf(model.inputShape);
-    this.places = placesOf(model, rows, of.training, workspaceStart(arena, of.workspace));
-    this.progress = new GradientProgress(arena);
-  }
-
-  loadBytes(images: Uint8Array, first = 0): void {
-    if (images.length === 0) return;
-    this.bytes(images.length).set(images);
-    this.loadCopied(images.length / this.pixels, first);
-  }
-
-  load(images: Images, positions: ArrayLike<number>, first: number): void {
-    images.gather(positions, this.bytes(positions.length * this.pixels));
-    this.loadCopied(positions.length, first);
-  }
-
-  /** Turns the bytes of this many rows into floats, and sets the rows behind them to zero. */
-  private loadCopied(count: number, first: number): void {
-    const { x, bytes } = this.places;
-    const to = x + first * this.pixels * 4;
-    this.count = first + count;
-    this.kernel.loadRows(bytes, count, this.rows - first, this.pixels, to);
-  }
-
-  private bytes(length: number): Uint8Array {
-    return new Uint8Array(this.arena.memory.buffer, this.places.bytes, length);
+    const places = placesOf(model, rows, of.training, workspaceStart(hardware.arena, of.workspace));
+    super(hardware, rows, sizeOf(model.inputShape), places);
+    this.places = places;
+    this.progress = new GradientProgress(hardware.arena);
   }
 
   keepAsTargets(): void {
     throw new RangeError('a network of layers trains no reconstruction');
-  }
-
-  addNoise(sigma: number, state: Uint32Array): void {
-    const { x, random } = this.places;
-    new Uint32Array(this.arena.memory.buffer, random, 16).set(state);
-    this.kernel.addNoise(x, this.rows * this.pixels, sigma, this.arena.regions.normals, random);
   }
 
   classify(count: number, logitShift?: Float32Array, masses: Masses = 'plain'): Prediction {

@@ -1,4 +1,5 @@
 // Lays out the rows of a batch in a workspace. Activations are in TensorFlow's own memory.
+import { Space } from '../../engine/space.js';
 import { type LayersModel, sizeOf } from './model.js';
 
 /** Addresses in bytes, each a multiple of 64. Matrices are [classes, rows]. */
@@ -19,24 +20,18 @@ export interface Places {
   readonly shift: number;
   readonly masses: number;
   /** The bytes of the rows' images. */
-  readonly bytes: number;
+  readonly images: number;
   /** The state of a random stream, and the bits that are drawn from it. */
   readonly random: number;
   readonly end: number;
 }
 
-const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
-
 /** The bytes behind the state of a stream for the bits that the kernel draws at a time (kernel/assembly/rows.ts). */
 const DRAWN_BYTES = 2048;
 
 export function placesOf({ inputShape, classes }: LayersModel, rows: number, training: boolean, start = 0): Places {
-  let end = start;
-  const take = (bytes: number): number => {
-    const address = end;
-    end += aligned(bytes);
-    return address;
-  };
+  const space = new Space(start);
+  const take = (bytes: number): number => space.take(bytes / 4);
   const pixels = sizeOf(inputShape);
   return {
     x: take(4 * rows * pixels),
@@ -49,8 +44,8 @@ export function placesOf({ inputShape, classes }: LayersModel, rows: number, tra
     predicted: take(2 * rows),
     shift: take(4 * classes),
     masses: take(16 * classes),
-    bytes: take(rows * pixels),
+    images: take(rows * pixels),
     random: take(64 + DRAWN_BYTES),
-    end,
+    end: space.end,
   };
 }
