@@ -5,6 +5,7 @@ import { Images } from '../data/images.js';
 import { PseudolabelError } from '../errors.js';
 import { SUMS_BYTES, UPDATE_LOG_BYTES } from './kernel/kernel.js';
 import { normalQuantiles } from './normals.js';
+import { PAGE, sharedMemory } from './shared-memory.js';
 
 /** What an arena has room for. It does not change. */
 export interface ArenaShape {
@@ -93,8 +94,6 @@ export interface Arena {
   readonly images: ImageSets;
 }
 
-const PAGE = 65536;
-const MOST_PAGES = 65536;
 const QUANTILES = 2 ** 14;
 
 /** The bytes between the update logs of two slices of the parameters. */
@@ -150,22 +149,12 @@ export const workspaceStart = (arena: Arena, workspace: number): number =>
  * @param images as many as the shape says; if left out, there is room for them
  */
 export function createArena(shape: ArenaShape, images?: ImageSets): Arena {
-  const regions = regionsOf(shape);
-  const pages = Math.ceil(regions.end / PAGE);
-  const megabytes = Math.ceil(regions.end / 2 ** 20);
-  const fix = 'use fewer --shards or a smaller network';
   checkWebAssembly();
-  if (pages > MOST_PAGES)
-    throw new PseudolabelError('E_MEMORY', `the run needs ${megabytes} MiB of shared memory; 4096 are possible`, fix);
-  try {
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    const arena = attachArena(memory, shape, images ?? roomFor(shape));
-    floats(arena, 'normals', QUANTILES).set(normalQuantiles(QUANTILES));
-    return arena;
-  } catch (cause) {
-    if (cause instanceof PseudolabelError) throw cause;
-    throw new PseudolabelError('E_MEMORY', `no ${megabytes} MiB of shared memory to be had`, fix, { cause });
-  }
+  const fix = 'use fewer --shards or a smaller network';
+  const memory = sharedMemory(regionsOf(shape).end, { what: 'the run', fix });
+  const arena = attachArena(memory, shape, images ?? roomFor(shape));
+  floats(arena, 'normals', QUANTILES).set(normalQuantiles(QUANTILES));
+  return arena;
 }
 
 /** Throws E_CONFIG if Node.js was started without WebAssembly. */

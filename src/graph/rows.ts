@@ -1,5 +1,5 @@
 // The descriptors of all images as one matrix in shared memory, which all threads of a machine read in place.
-import { PseudolabelError } from '../errors.js';
+import { sharedMemory } from '../engine/shared-memory.js';
 
 /**
  * The rows of a block whose neighbours are found together, and of a tile that they are compared with. Their product
@@ -7,9 +7,6 @@ import { PseudolabelError } from '../errors.js';
  */
 export const BLOCK_ROWS = 256;
 export const TILE_ROWS = 1024;
-
-const PAGE = 65536;
-const MOST_PAGES = 65536;
 
 /** What a thread needs to attach to a matrix of rows. */
 export interface RowsShape {
@@ -33,20 +30,8 @@ export class Rows {
   /** Allocates a matrix of zeros. Throws E_MEMORY. */
   static allocate(shape: RowsShape): Rows {
     const bytes = scratchStart(shape) + shape.workspaces * SCRATCH_BYTES;
-    const pages = Math.ceil(bytes / PAGE);
     const fix = 'use fewer images or fewer components of descriptors (graph.descriptors)';
-    const megabytes = Math.ceil(bytes / 2 ** 20);
-    if (pages > MOST_PAGES)
-      throw new PseudolabelError(
-        'E_MEMORY',
-        `the graph needs ${megabytes} MiB of shared memory; 4096 are possible`,
-        fix,
-      );
-    try {
-      return new Rows(new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }), shape);
-    } catch (cause) {
-      throw new PseudolabelError('E_MEMORY', `no ${megabytes} MiB of shared memory to be had`, fix, { cause });
-    }
+    return new Rows(sharedMemory(bytes, { what: 'the graph', fix }), shape);
   }
 
   /** Returns where a row begins, in bytes. */

@@ -3,6 +3,7 @@
 
 import type { Images } from '../../data/images.js';
 import { type Kernel, loadKernel } from '../../engine/kernel/kernel.js';
+import { PAGE, sharedMemory } from '../../engine/shared-memory.js';
 import { Space } from '../../engine/space.js';
 import type { Masses, Prediction } from '../../methods/method.js';
 import type { TargetPlaces } from '../../methods/targets.js';
@@ -18,8 +19,6 @@ export interface Loss {
   /** The largest sum of the gradient's absolute values over the rows of a class; NaN if the gradient has one. */
   readonly largest: number;
 }
-
-const PAGE = 65536;
 
 export class OutputLayer {
   private readonly memory: WebAssembly.Memory;
@@ -50,8 +49,7 @@ export class OutputLayer {
       images: space.take((pixels * rows) / 4),
       x: space.take(pixels * rows),
     };
-    const pages = Math.ceil(space.end / PAGE);
-    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    this.memory = sharedMemory(space.end, { what: 'the output layer', fix: 'use smaller batches' });
     this.kernel = loadKernel(this.memory);
   }
 

@@ -1,17 +1,11 @@
 // Lays out the matrices of a batch in a workspace, the scratch memory of one task.
-
 import { type Lists, listRoom } from '../../engine/products.js';
-import { aligned } from '../../engine/space.js';
+import { Space } from '../../engine/space.js';
 import { TILE_UNITS } from './layer.js';
 import type { DenseModel } from './model.js';
 
-/** Rows are padded to a multiple of this, because the kernel's passes take eight floats at a time. */
-const ROW_GROUP = 8;
-
 /** The floats for which the kernel draws random bits at a time, 16 bits each (kernel/assembly/rows.ts). */
 export const RANDOM_CHUNK = 1024;
-
-export const paddedRows = (rows: number): number => Math.ceil(rows / ROW_GROUP) * ROW_GROUP;
 
 /** Addresses in bytes. Matrices of a layer are units-major, [units, rows]. */
 export interface Workspace {
@@ -54,12 +48,8 @@ export interface Workspace {
  * multiple of 64.
  */
 export function workspaceOf(model: DenseModel, rows: number, training: boolean, start = 0): Workspace {
-  let end = start;
-  const take = (floats: number): number => {
-    const address = end;
-    end += aligned(floats) * 4;
-    return address;
-  };
+  const space = new Space(start);
+  const take = (floats: number): number => space.take(floats);
   const pixels = model.layers[0]!.inputs;
   const classes = model.layers.at(-1)!.units;
   const x = take(rows * pixels);
@@ -88,6 +78,6 @@ export function workspaceOf(model: DenseModel, rows: number, training: boolean, 
     classes: take(rows / 2),
     images: take((rows * pixels) / 4),
     random: take(16 + Math.max(rows, RANDOM_CHUNK) / 2),
-    end,
+    end: space.end,
   };
 }

@@ -1,6 +1,7 @@
 // A network of TensorFlow.js layers as JSON: its topology, and the place of each of its weights in the flat vector of
 // parameters.
 import { z } from 'zod';
+import { aligned } from '../../engine/space.js';
 import { PseudolabelError } from '../../errors.js';
 import { keyOf, Stream } from '../../random.js';
 import { type Initialiser, initialiserSchema, initialValues } from './initialisers.js';
@@ -71,12 +72,6 @@ export const layersSchema = z
   .refine((model) => parametersOf(model) <= 2 ** 30, 'a model has at most 2^30 parameters');
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, each) => product * each, 1);
-
-/**
- * Rounds up to a multiple of 16 floats, where weights begin. TensorFlow reads memory in place if it is aligned to 64
- * bytes.
- */
-const aligned = (floats: number): number => Math.ceil(floats / 16) * 16;
 
 type Weights = Pick<LayersModel, 'weights' | 'members'>;
 
