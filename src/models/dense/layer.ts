@@ -34,7 +34,8 @@ export interface Dropout {
   readonly random: number;
 }
 
-const KEEP_ALL = 65536;
+/** The `keep` of a pass without dropout. */
+export const KEEP_ALL = 65536;
 
 /**
  * Returns the dropout of a rate. Masks compare 16 random bits with `keep`, so that the rate is rounded to a 65536th;

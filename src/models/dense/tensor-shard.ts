@@ -6,7 +6,7 @@ import type { Arena } from '../../engine/arena.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
 import type { OptimizerStep } from '../../engine/optimizer.js';
 import type { Activations, Matrix, Products } from '../../engine/products.js';
-import type { Dropout } from './layer.js';
+import { type Dropout, KEEP_ALL } from './layer.js';
 import type { DenseModel } from './model.js';
 import { type ParallelBlock, parallelBlocksOf } from './tensor-blocks.js';
 import {
@@ -171,7 +171,5 @@ export class TensorShard {
     return new Float32Array(this.arena.memory.buffer, at, length);
   }
 }
-
-const KEEP_ALL = 65536;
 
 const unitsMajor = (matrix: Matrix): Activations => ({ matrix, isRowMajor: false });
