@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
 import { built } from '../../src/files/read.js';
+import { shellWord } from '../../src/option-text.js';
 import { optionsSchema } from '../../src/training/config.js';
 
 export interface Invocation {
@@ -53,7 +54,7 @@ export function invocationOf(call: Call): Invocation {
   const isNpmStart = isOurScript(call) && env.npm_lifecycle_event === 'start';
   const fromFolder = call.isCheckout ? BY_NPM_RUN : BY_NPX;
   const elsewhere = program === BY_NAME || program === BY_NPX ? program : fromFolder;
-  const withWords = (start: string, words: readonly string[]): string => [start, ...words.map(quoted)].join(' ');
+  const withWords = (start: string, words: readonly string[]): string => [start, ...words.map(shellWord)].join(' ');
   return {
     typed,
     line(args) {
@@ -72,7 +73,7 @@ function programOf(call: Call): string {
   if (isOurScript(call)) {
     // Inside the program's folder npm finds it; elsewhere it was given --prefix.
     const isAway = env.INIT_CWD !== undefined && !isWithin(root, env.INIT_CWD);
-    return isAway ? `npm --prefix ${quoted(root)} run -s pseudolabel --` : BY_NPM_RUN;
+    return isAway ? `npm --prefix ${shellWord(root)} run -s pseudolabel --` : BY_NPM_RUN;
   }
   if (
     launcher === undefined ||
@@ -80,11 +81,11 @@ function programOf(call: Call): string {
     launcher.includes(`${join('node_modules', '.bin')}${sep}`)
   )
     return BY_NPX;
-  if (basename(launcher) !== BY_NAME) return `node ${quoted(shortest(launcher, cwd))}`;
+  if (basename(launcher) !== BY_NAME) return `node ${shellWord(shortest(launcher, cwd))}`;
   const onPath = (env.PATH ?? '')
     .split(delimiter)
     .some((folder) => folder !== '' && resolve(folder) === dirname(launcher));
-  return onPath ? BY_NAME : quoted(shortest(launcher, cwd));
+  return onPath ? BY_NAME : shellWord(shortest(launcher, cwd));
 }
 
 /** Returns whether npm runs a script of this program's package.json, and not one of a package that uses it. */
@@ -108,11 +109,6 @@ function isWithin(folder: string, path: string): boolean {
 /** Returns the words that start an MPI job again, with the same number of ranks. */
 const underMpi = ({ OMPI_COMM_WORLD_SIZE: ranks }: NodeJS.ProcessEnv): string =>
   ranks === undefined ? '' : `mpirun -np ${ranks} `;
-
-/** Quotes a word so that a POSIX shell reads it back unchanged. */
-export function quoted(word: string): string {
-  return /^[\w@%+:,./][\w@%+=:,./-]*$|^-[\w=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
 
 /** Options that the directory already holds, and faults, which a second start does not repeat. */
 const NOT_AGAIN: ReadonlySet<string> = new Set([

@@ -1,8 +1,8 @@
 // Checks numbers on the command line against their limits. The error names the flag and its limits.
 import { z } from 'zod';
 import { PseudolabelError } from '../../src/errors.js';
+import { flagOf } from '../../src/option-text.js';
 import { optionsSchema } from '../../src/training/config.js';
-import { flagOf } from './options.js';
 
 /** Returns the same options. Throws E_CONFIG for numbers beyond the limits of the schema. */
 export function withinLimits<Given extends object>(options: Given): Given {

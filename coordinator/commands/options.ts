@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { AUGMENTATIONS } from '../../src/data/augmentation.js';
 import { FORMATS } from '../../src/data/sources/sources.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { parseJson } from '../../src/files/read.js';
+import { settingParts, settingValue } from '../../src/option-text.js';
 import { STRATEGIES } from '../../src/training/config.js';
 import { ALL_PRESETS } from '../../src/training/presets/presets.js';
 import { EFFORTS } from '../../src/training/presets/shared.js';
@@ -153,20 +153,11 @@ export const addNumberOptions = (command: Command): Command =>
 /** Reads the number of labels of each class, or 'all'. */
 export const labelsPerClass = (text: string): string | number => wholeOr('all')(text);
 
-/** Reads a path and its value. A value that is not JSON is a word. */
+/** Reads a path and its value. */
 function setting(text: string, before: Settings = {}): Settings {
-  const [, path, value] = /^([\w.-]+)=(.+)$/s.exec(text) ?? [];
-  if (path === undefined || value === undefined)
-    throw new InvalidArgumentError('It has to be a path and a value, as finetune.rate.initial=3e-4.');
-  return { ...before, [path]: settingValue(value) };
-}
-
-export function settingValue(text: string): unknown {
-  try {
-    return parseJson(text);
-  } catch {
-    return text;
-  }
+  const parts = settingParts(text);
+  if (!parts) throw new InvalidArgumentError('It has to be a path and a value, as finetune.rate.initial=3e-4.');
+  return { ...before, [parts.path]: settingValue(parts.value) };
 }
 
 /** Adds the options of commands that connect to the coordinator of a run. */
@@ -182,9 +173,6 @@ export interface ConnectionFlags {
   readonly fingerprint?: string;
   readonly insecure?: boolean;
 }
-
-/** Turns 'labelsPerClass' into '--labels-per-class'. */
-export const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 /** Reads a number of any size. The schema has the limits. */
 export function number(text: string): number {

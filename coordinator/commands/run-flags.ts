@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { PseudolabelError } from '../../src/errors.js';
 import { readJson, whyNotRead } from '../../src/files/read.js';
 import { claimFolder } from '../../src/files/write.js';
+import { flagOf } from '../../src/option-text.js';
 import { normalise, optionsSchema, type RunConfig } from '../../src/training/config.js';
 import { withAbsolutePaths } from '../runs/absolute-paths.js';
 import { identityOf } from '../runs/identity.js';
 import type { JsonTarget } from '../terminal/terminal.js';
 import { withinLimits } from './number-flags.js';
-import { flagOf, usage } from './options.js';
+import { usage } from './options.js';
 
 /** Flags of one start of the program. They include some that are not options of the run (optionsSchema). */
 export interface RunFlags extends Readonly<Record<string, unknown>> {

@@ -9,10 +9,11 @@ import { DATA_OPTIONS, type DataOptions } from '../../src/data/options.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, whole } from '../../src/format.js';
 import type { SavedModel } from '../../src/models/saved-model.js';
+import { flagOf } from '../../src/option-text.js';
 import { checkPixels, type Speed } from '../classifier.js';
 import { loadData } from '../load-data.js';
 import { RunDirectory } from '../runs/run-directory.js';
-import { addDataOptions, type Context, flagOf, number, usage } from './options.js';
+import { addDataOptions, type Context, number, usage } from './options.js';
 
 export interface ModelFlags extends DataOptions {
   readonly workers?: number;

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { removeEmptyFolder } from '../../src/files/remove.js';
 import { writeIn } from '../../src/files/write.js';
 import { counted, duration } from '../../src/format.js';
+import { settingParts, settingValue } from '../../src/option-text.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { loadData } from '../load-data.js';
 import { FolderLock } from '../runs/lock.js';
@@ -30,7 +31,6 @@ import {
   addRunOptions,
   addStagesOption,
   type Context,
-  settingValue,
   usage,
   whole,
 } from './options.js';
@@ -76,11 +76,10 @@ export function addSweep(program: Command, context: Context): void {
 
 /** Reads a path and its values. Commas within JSON are part of a value. */
 function gridOf(text: string, before: Grid = {}): Grid {
-  const [, path, values] = /^([\w.-]+)=(.+)$/s.exec(text) ?? [];
-  if (path === undefined || values === undefined)
-    throw new InvalidArgumentError('It has to be a path and values, as finetune.threshold=0.7,0.8.');
-  const parts = values.split(/,(?![^[{]*[\]}])/).map(settingValue);
-  return { ...before, [path]: parts };
+  const parts = settingParts(text);
+  if (!parts) throw new InvalidArgumentError('It has to be a path and values, as finetune.threshold=0.7,0.8.');
+  const values = parts.value.split(/,(?![^[{]*[\]}])/).map(settingValue);
+  return { ...before, [parts.path]: values };
 }
 
 const MOST_NUMBERS = 1000;

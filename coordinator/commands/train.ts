@@ -8,6 +8,7 @@ import { removeEmptyFolder } from '../../src/files/remove.js';
 import { writeAtomically } from '../../src/files/write.js';
 import { counted } from '../../src/format.js';
 import { assumptionLine } from '../../src/methods/class-balance-text.js';
+import { settingTexts } from '../../src/option-text.js';
 import { traceFile } from '../../src/reporting/trace.js';
 import { rampLines } from '../../src/training/alpha-ramp.js';
 import type { RunConfig } from '../../src/training/config.js';
@@ -228,10 +229,7 @@ function openingLines(run: ResolvedRun): string[] {
 }
 
 const settingsLine = (settings: RunConfig['set']): string | undefined =>
-  settings &&
-  `set: ${Object.entries(settings)
-    .map(([path, value]) => `${path}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-    .join(', ')}`;
+  settings && `set: ${settingTexts(settings).join(', ')}`;
 
 /** Returns where the run is computed: on this machine alone, with nodes on others, or with the ranks of an MPI job. */
 function placeFor(

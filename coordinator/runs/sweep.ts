@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { PseudolabelError } from '../../src/errors.js';
 import { readJson, whyNotRead } from '../../src/files/read.js';
 import { writeIn } from '../../src/files/write.js';
+import { settingTexts } from '../../src/option-text.js';
 import { keyOf, Stream } from '../../src/random.js';
 import { meanAndDeviation } from '../../src/reporting/metrics.js';
 import { normalise, type RunConfig } from '../../src/training/config.js';
@@ -103,10 +104,7 @@ export function sweepRows(
 }
 
 /** Returns settings as text, such as 'finetune.threshold=0.7 seed=1'. */
-export const settingsText = (settings: RunConfig['set']): string =>
-  Object.entries(settings ?? {})
-    .map(([path, value]) => `${path}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-    .join(' ');
+export const settingsText = (settings: RunConfig['set']): string => settingTexts(settings).join(' ');
 
 export const sweptTitle = ({ set, seed, split, splitSeed }: RunConfig): string =>
   `${settingsText(set)}, seed ${seed}${split === 'random' ? `, split ${splitSeed}` : ''}`;

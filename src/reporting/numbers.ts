@@ -1,4 +1,5 @@
 // The numbers section of a report: the hyper-parameters of each stage, and how to train the same run again.
+import { flagOf, settingTexts, shellWord, valueText } from '../option-text.js';
 import { optionsSchema } from '../training/config.js';
 import { STAGE_TITLES } from './curves.js';
 import { type Html, html, table } from './page.js';
@@ -25,18 +26,14 @@ export function repeatLine(config: Config): string | undefined {
 }
 
 function wordsOf(key: string, value: unknown): string[] {
-  const flag = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const flag = flagOf(key);
   if (value === false) return [];
   if (value === true) return [flag];
   if (Array.isArray(value)) return [flag, value.join(',')];
   if (typeof value === 'object' && value !== null)
-    return Object.entries(value).flatMap(([path, each]) => [flag, quoted(`${path}=${textOf(each)}`)]);
-  return [flag, quoted(String(value))];
+    return settingTexts({ ...value }).flatMap((text) => [flag, shellWord(text)]);
+  return [flag, shellWord(String(value))];
 }
-
-const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
-
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
 
 export function repeatParts({ config }: RunRecord): Html {
   const line = repeatLine(config);
@@ -109,14 +106,14 @@ function flattened(settings: Record<string, unknown>, before = ''): [string, str
 }
 
 const numberText = (value: unknown): string =>
-  typeof value === 'number' ? String(Number(value.toPrecision(6))) : textOf(value);
+  typeof value === 'number' ? String(Number(value.toPrecision(6))) : valueText(value);
 
 /** Returns the units of a dense network, with the rates of dropout, or the kind of another one. */
 function modelText(model: unknown): string {
-  if (!isObject(model)) return textOf(model);
+  if (!isObject(model)) return valueText(model);
   const layers = Array.isArray(model.layers) ? model.layers.filter(isObject) : [];
-  if (model.kind !== 'dense' || layers.length === 0) return `${textOf(model.kind)}`;
-  const units = [layers[0]!.inputs, ...layers.map((layer) => layer.units)].map(textOf).join('-');
+  if (model.kind !== 'dense' || layers.length === 0) return `${valueText(model.kind)}`;
+  const units = [layers[0]!.inputs, ...layers.map((layer) => layer.units)].map(valueText).join('-');
   const rates = [model.inputDropout, ...layers.map(({ dropout }) => dropout)].slice(0, layers.length);
-  return `dense ${units}${rates.some(Boolean) ? `, dropout ${rates.map(textOf).join(', ')}` : ''}`;
+  return `dense ${units}${rates.some(Boolean) ? `, dropout ${rates.map(valueText).join(', ')}` : ''}`;
 }

@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { INPUTS } from '../../coordinator/commands/inputs.js';
 import { OUT_FOLDERS } from '../../coordinator/commands/output-paths.js';
 import { programOf } from '../../coordinator/commands/program.js';
+import { flagOf } from '../../src/option-text.js';
 import { folderOfFile } from '../folders.js';
 import { contextFor, terminalWith } from '../unit/terminal/streams.js';
 import { writeIdx } from '../write-idx.js';
@@ -93,7 +94,6 @@ describe('what a command is given to read (case 34)', () => {
     certificate: ['--dashboard', '0.0.0.0:0', '--key', at('file')],
     key: ['--dashboard', '0.0.0.0:0', '--certificate', at('file')],
   };
-  const flagOf = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   const inputs = Object.entries(INPUTS).flatMap(([command, wanted]) =>
     Object.entries(wanted).map(([name, { takes, code, mayBeMissing }]) => ({
       command,

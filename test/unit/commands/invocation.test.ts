@@ -2,9 +2,10 @@
 // words back unchanged.
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { invocationOf, quoted, resumeArgs, withResumeLine } from '../../../coordinator/commands/invocation.js';
+import { invocationOf, resumeArgs, withResumeLine } from '../../../coordinator/commands/invocation.js';
 import { programOf } from '../../../coordinator/commands/program.js';
 import { PseudolabelError } from '../../../src/errors.js';
+import { shellWord } from '../../../src/option-text.js';
 import { contextFor, terminalWith } from '../terminal/streams.js';
 
 const ROOT = '/home/me/pseudo label';
@@ -35,7 +36,7 @@ describe('a word', () => {
     '#1',
     '=ls',
   ])('%j is read back by a shell as it is (case 19)', (word) => {
-    const { stdout } = spawnSync('sh', ['-c', `printf '%s' ${quoted(word)}`], { encoding: 'utf8' });
+    const { stdout } = spawnSync('sh', ['-c', `printf '%s' ${shellWord(word)}`], { encoding: 'utf8' });
     expect(stdout).toBe(word);
   });
 });

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { OPTION_RULES, refuseIdle } from '../../../coordinator/commands/option-rules.js';
 import { programOf } from '../../../coordinator/commands/program.js';
+import { flagOf } from '../../../src/option-text.js';
 import { normalise, optionsSchema } from '../../../src/training/config.js';
 import { contextFor, terminalWith } from '../terminal/streams.js';
 
@@ -210,8 +211,7 @@ const all = Object.values(EXAMPLES).flatMap((options) =>
 it.each(all)(
   '%s has no effect in "%s" and is refused, and has one in "%s" (case 28)',
   async (name, refused, effective) => {
-    const flag =
-      name === 'local' ? '--no-local' : `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    const flag = name === 'local' ? '--no-local' : flagOf(name);
     await expect(begun(refused)).rejects.toMatchObject({
       code: 'E_USAGE',
       message: expect.stringContaining(' has no effect '),
