@@ -17,6 +17,10 @@ const ROUNDS = 16;
 const SWEEPS = 10;
 /** The rows of a sample whose products are added at a time. */
 const BLOCK = 64;
+/** The columns that are multiplied by all others before the next ones, few enough for the fastest cache. */
+const TILE = 32;
+/** The values of a product's rows that are added up at a time. */
+const STRIP = 512;
 
 /**
  * Computes the components of [rows, width] by subspace iteration (Halko et al. 2011, algorithm 4.4) and the
@@ -112,7 +116,11 @@ async function gramOf(
     columns.fill(0);
     for (let r = 0; r < count; r++)
       for (let i = 0; i < width; i++) columns[i * BLOCK + r] = sample[(first + r) * width + i]! - mean[i]!;
-    for (let i = 0; i < width; i++) for (let j = i; j < width; j++) gram[i * width + j]! += dot(columns, i, j);
+    for (let tile = 0; tile < width; tile += TILE) {
+      const end = Math.min(width, tile + TILE);
+      for (let i = 0; i < end; i++)
+        for (let j = Math.max(i, tile); j < end; j++) gram[i * width + j]! += dot(columns, i, j);
+    }
     await pause();
   }
   for (let i = 0; i < width; i++) for (let j = 0; j < i; j++) gram[i * width + j] = gram[j * width + i]!;
@@ -131,15 +139,22 @@ function dot(columns: Float64Array, i: number, j: number): number {
   return a + b + (c + d);
 }
 
-/** Returns rows [n, width] times a symmetric matrix. */
+/**
+ * Returns rows [n, width] times a symmetric matrix. All rows take a strip of the matrix before the next one is read,
+ * since a wide matrix fits no cache. Each sum is over ascending i.
+ */
 function multiplied(rows: Float64Array, symmetric: Float64Array, width: number): Float64Array {
   const result = new Float64Array(rows.length);
-  for (let r = 0; r < rows.length; r += width)
+  for (let strip = 0; strip < width; strip += STRIP) {
+    const end = Math.min(width, strip + STRIP);
     for (let i = 0; i < width; i++) {
-      const factor = rows[r + i]!;
       const from = i * width;
-      for (let j = 0; j < width; j++) result[r + j]! += factor * symmetric[from + j]!;
+      for (let r = 0; r < rows.length; r += width) {
+        const factor = rows[r + i]!;
+        for (let j = strip; j < end; j++) result[r + j]! += factor * symmetric[from + j]!;
+      }
     }
+  }
   return result;
 }
 
