@@ -57,7 +57,7 @@ export const ERROR_CODES = {
   },
   E_MPI: { exit: 1, means: 'Open MPI is missing or does not work' },
   E_NODES: { exit: 1, means: 'there were not enough nodes in time' },
-  E_NUMERICS: { exit: 1, means: 'a machine computes other bits than the coordinator, or than where a run began' },
+  E_NUMERICS: { exit: 2, means: 'a machine computes other bits than the coordinator, or than where a run began' },
   E_DRIFT: { exit: 1, means: 'the parameters of two nodes differ where they should be the same' },
   E_LOCKED: { exit: 1, means: 'another process works in the same folder' },
   E_OUTPUT: { exit: 1, means: 'a result cannot be written' },

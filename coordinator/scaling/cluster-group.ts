@@ -63,7 +63,7 @@ export class ClusterGroup implements ProcessGroup {
     return new ClusterGroup(cluster, local, record, programs);
   }
 
-  /** The bytes between the processes, without those of TLS. */
+  /** The bytes between the processes, with those of TLS. */
   get wireBytes(): number {
     return this.executor
       .status()

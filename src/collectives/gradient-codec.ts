@@ -24,13 +24,10 @@ export interface GradientCodec {
   readonly name: GradientCodecName;
   /** Returns the bytes of this many encoded elements. */
   bytes(length: number): number;
-  /**
-   * Decodes a payload into the vector at an address. offset: the bytes of the transfer before this payload. Throws
-   * RangeError for half a number.
-   */
+  /** Encodes the elements from `start` to `end` of the vector at an address. */
   encode(vector: number, start: number, end: number): Encoded;
   /**
-   * Writes what has come to the vector at an address, `offset` bytes of the transfer behind its start. Throws
+   * Decodes a payload into the vector at an address. offset: the bytes of the transfer before this payload. Throws
    * RangeError for half a number.
    */
   decode(payload: Uint8Array, vector: number, offset: number): void;

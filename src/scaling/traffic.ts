@@ -6,8 +6,10 @@ import { denseOnly, inputsOf, parameterCount } from '../models/models.js';
 import type { Stage } from '../training/stage.js';
 
 const FLOAT = 4;
+/** The bytes of a class. */
+const LABEL = 2;
 /** The bytes of a class and its confidence. */
-const PREDICTION = 1 + FLOAT;
+const PREDICTION = LABEL + FLOAT;
 
 export interface Traffic {
   /**
@@ -32,7 +34,7 @@ export function trainingTraffic({ model, optimizer, labelledBatch }: Stage, shar
   const vector = FLOAT * parameterCount(model);
   const vectors = optimizer.kind === 'adam' ? 3 : 2;
   const pixels = inputsOf(model);
-  return { moved: 2 * (shards + vectors) * vector, sum: vector, tasks: labelledBatch * (pixels + 1), answers: 0 };
+  return { moved: 2 * (shards + vectors) * vector, sum: vector, tasks: labelledBatch * (pixels + LABEL), answers: 0 };
 }
 
 /**
