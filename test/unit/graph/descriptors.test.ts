@@ -113,6 +113,22 @@ describe('principal components', () => {
     );
   });
 
+  it('are the same with values that never change beside them, which make a matrix of several tiles and strips', async () => {
+    const [rows, width, wide] = [40, 5, 1100];
+    const values = sample(rows, width, 1);
+    // One value is at the start, and one in each of the last strips.
+    const places = [0, 40, 511, 700, 1099];
+    const spread = new Float32Array(rows * wide).fill(2);
+    for (let r = 0; r < rows; r++)
+      for (const [i, at] of places.entries()) spread[r * wide + at] = values[r * width + i]!;
+    const [narrow, found] = [await principalComponents(values, width, 3), await principalComponents(spread, wide, 3)];
+    for (let c = 0; c < 3; c++) {
+      const whole = found.vectors.subarray(c * wide, (c + 1) * wide);
+      const product = places.reduce((sum, at, i) => sum + whole[at]! * narrow.vectors[c * width + i]!, 0);
+      expect(Math.abs(product)).toBeCloseTo(1, 5);
+    }
+  });
+
   it('are finite for images that are all the same, whose projections are nothing', async () => {
     const basis = await principalComponents(new Float32Array(50).fill(4), 5, 3);
     const to = new Float32Array(3).fill(7);
