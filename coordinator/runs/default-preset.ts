@@ -8,6 +8,14 @@ const CHOICES = [
   ...['scenario', 'preset', 'hidden', 'model', 'start', 'method', 'strategy', 'refresh', 'threshold'],
   ...['classShares', 'augment', 'set', 'stages'],
 ] as const;
+/** What changes a training but does not say which. A user who gives one alone has not asked for another preset. */
+const CHANGES: Readonly<Partial<Record<(typeof CHOICES)[number], string>>> = {
+  classShares: 'class shares',
+  augment: 'ways to change images',
+  set: 'settings',
+  threshold: 'a threshold',
+  refresh: 'a refresh',
+};
 /** With more images, the graphs of the preset modern take longer than a user expects who has not asked for them. */
 const MOST_BY_DEFAULT = 2 ** 18;
 
@@ -28,13 +36,18 @@ export function withDefaultPreset(
   given: Readonly<Partial<Record<(typeof CHOICES)[number] | 'shards', unknown>>>,
   { train: { count, labels } }: Dataset,
 ): PresetChoice {
-  if (CHOICES.some((choice) => given[choice] !== undefined)) return { config, note: undefined };
-  const why =
-    knownCount(labels) === count
-      ? 'all of these images have a label'
-      : count > MOST_BY_DEFAULT
-        ? `a graph of ${count.toLocaleString('en')} images takes long`
-        : undefined;
+  const isKnown = knownCount(labels) === count;
+  const choices = CHOICES.filter((choice) => given[choice] !== undefined);
+  if (choices.length > 0) {
+    const changes = choices.map((choice) => CHANGES[choice]);
+    const isAsked = isKnown || count > MOST_BY_DEFAULT || changes.includes(undefined);
+    return { config, note: isAsked ? undefined : leftNote(changes.join(' and ')) };
+  }
+  const why = isKnown
+    ? 'all of these images have a label'
+    : count > MOST_BY_DEFAULT
+      ? `a graph of ${count.toLocaleString('en')} images takes long`
+      : undefined;
   if (why !== undefined)
     return {
       config,
@@ -46,3 +59,7 @@ export function withDefaultPreset(
     note: 'preset: modern, since some of these images have no label; --preset best trains a dense network',
   };
 }
+
+/** Says that the default preset was left for what the user gave, which trains another network for longer. */
+const leftNote = (changes: string): string =>
+  `preset: best, a dense network, since ${changes} without a preset change it; --preset modern is the default for images of which some have no label`;

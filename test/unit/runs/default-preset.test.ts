@@ -35,9 +35,24 @@ describe('Without a word on how to train', () => {
   });
 });
 
-it.each([{ scenario: 'drop' }, { preset: 'best' }, { model: 'convnet' }, { set: { 'finetune.threshold': 0.9 } }])(
-  'Who says how to train (%o) gets that',
-  (given) => {
-    expect(withDefaultPreset(config, given, labelled(2))).toEqual({ config, note: undefined });
-  },
-);
+const SET = { set: { 'finetune.threshold': 0.9 } };
+
+it.each([
+  { scenario: 'drop' },
+  { preset: 'best' },
+  { model: 'convnet' },
+  { preset: 'modern', classShares: 'equal' },
+  { ...SET, method: 'fixmatch' },
+])('Who says how to train (%o) gets that', (given) => {
+  expect(withDefaultPreset(config, given, labelled(2))).toEqual({ config, note: undefined });
+});
+
+it.each([
+  [SET, 'settings'],
+  [{ classShares: 'equal', augment: 'none' }, 'class shares and ways to change images'],
+] as const)('Who changes a training alone (%o) gets that, and reads which preset it is', (given, changes) => {
+  const chosen = withDefaultPreset(config, given, labelled(2));
+  expect(chosen.config).toBe(config);
+  expect(chosen.note).toContain(`preset: best, a dense network, since ${changes} without a preset`);
+  expect(withDefaultPreset(config, given, labelled(COUNT)).note).toBeUndefined();
+});
