@@ -13,7 +13,7 @@ import { writeAtomically } from '../../src/files/write.js';
 import { counted, percent, whole } from '../../src/format.js';
 import { COLUMNS } from '../../src/labelling/csv-file.js';
 import { formatOf, LABEL_FORMATS, type LabelFormat, labelsIn } from '../../src/labelling/formats.js';
-import { agreement, type Labelled, leastSure } from '../../src/labelling/labelled.js';
+import { agreement, type Labelled, leastSure, shareGaps } from '../../src/labelling/labelled.js';
 import { classCounts } from '../../src/reporting/metrics.js';
 import { REVIEW_MARK } from '../../src/reporting/review-page.js';
 import { loadClassifier } from '../classifier.js';
@@ -138,6 +138,7 @@ async function labelImages(folder: string, flags: LabelFlags, command: Command, 
       ...classLines(perClass, labelled),
       ...(propagate ? [heldLine(labelled.classShares, classNames)] : []),
       ...agreementLines(agreed),
+      ...shareLines(labelled, flags.review !== undefined),
       speedLine(speed),
       `labels: ${flags.out}`,
       ...(review === undefined ? [] : [`page to review ${counted(shown.length, 'image')}: ${review}`]),
@@ -216,3 +217,14 @@ function classLines(perClass: readonly number[], { classNames, count }: Labelled
 /** Returns a line about agreement. Known labels do not measure the model, because it learned from most of them. */
 const agreementLines = ({ known, agree }: ReturnType<typeof agreement>): string[] =>
   known === 0 ? [] : [`${whole(agree)} of the ${whole(known)} known labels are the model's class as well`];
+
+/** Returns a line if the model's shares of the classes are far from those of the known labels. */
+function shareLines(labelled: Labelled, isReviewed: boolean): string[] {
+  const gaps = shareGaps(labelled);
+  if (gaps.length === 0) return [];
+  const parts = gaps.map((gap) => `${gap.className} ${percent(gap.share, 1)}, there ${percent(gap.knownShare, 1)}`);
+  const fix = isReviewed ? 'correct some on the page' : 'correct some (--review 200)';
+  return [
+    `note: these shares are far from those of the known labels (${parts.join('; ')}): unless your images have such shares, many labels are wrong: ${fix} and train again`,
+  ];
+}

@@ -45,6 +45,40 @@ export function agreement({ count, classNames, classes, known }: Labelled): { kn
   return { known: all, agree };
 }
 
+export interface ShareGap {
+  readonly className: string;
+  readonly share: number;
+  /** The share among the images with a known label. */
+  readonly knownShare: number;
+}
+
+/** The part of the images that would have to change class to have the shares of the known labels. */
+const FAR = 0.25;
+
+/**
+ * Compares the model's shares of the classes with those of the known labels. If they are far apart, returns the class
+ * that is above its share most, and the one that is below it most. A class that swallows others looks like this, and its
+ * confidence is high.
+ */
+export function shareGaps({ count, classNames, classes, known }: Labelled): readonly ShareGap[] {
+  const place = new Map(classNames.map((name, c) => [name, c]));
+  const [all, labels] = [new Float64Array(classNames.length), new Float64Array(classNames.length)];
+  let labelled = 0;
+  for (let image = 0; image < count; image++) {
+    all[classes[image]!]! += 1;
+    const c = place.get(known(image) ?? '');
+    if (c === undefined) continue;
+    labels[c]! += 1;
+    labelled += 1;
+  }
+  if (labelled === 0) return [];
+  const gaps = classNames
+    .map((className, c) => ({ className, share: all[c]! / count, knownShare: labels[c]! / labelled }))
+    .sort((a, b) => b.share - b.knownShare - (a.share - a.knownShare));
+  const distance = gaps.reduce((sum, { share, knownShare }) => sum + Math.max(0, share - knownShare), 0);
+  return distance < FAR ? [] : [gaps[0]!, gaps.at(-1)!];
+}
+
 /**
  * Returns the `count` images of the least confidence, the least certain first. They are chosen among images without a
  * label, or among all if there are none.

@@ -11,7 +11,7 @@ import { loadDataset } from '../../src/data/load.js';
 import { classFolders, safeName } from '../../src/labelling/class-folders.js';
 import { quoted } from '../../src/labelling/csv-file.js';
 import { formatOf, labelsIn } from '../../src/labelling/formats.js';
-import { agreement, type Labelled, labelledOf } from '../../src/labelling/labelled.js';
+import { agreement, type Labelled, labelledOf, shareGaps } from '../../src/labelling/labelled.js';
 import { folderOfTest } from '../folders.js';
 import { writeIdx } from '../write-idx.js';
 
@@ -146,5 +146,31 @@ describe('the folders of classes', () => {
     expect(await sortInto(pictures, { ...seen, labelled: labelled(undefined) }, data)).toBe('pictures');
     expect((await readdir(join(pictures, 'cat'))).sort()).toEqual(['0.png', '1.png', '2.png']);
     expect([...decode(await readFile(join(pictures, 'cat', '0.png'))).data]).toEqual([1, 2, 3]);
+  });
+});
+
+describe('shares of the classes', () => {
+  const NAMES = ['ant', 'bee', 'cat', 'dog'];
+  /** Makes images of which the model takes so many for each class; the known labels are the first. */
+  function shares(perClass: readonly number[], known: readonly number[]): Labelled {
+    const classes = Uint16Array.from(perClass.flatMap((count, c) => new Array<number>(count).fill(c)));
+    const count = classes.length;
+    const labels = new Uint16Array(count).fill(UNKNOWN);
+    labels.set(known);
+    const confidences = new Float32Array(count);
+    const predicted = { classNames: NAMES, classes, confidences, runnersUp: { classes, confidences } };
+    return labelledOf({ count, ids: undefined, labels }, NAMES, predicted);
+  }
+
+  it('that are far from those of the known labels are told with the class that grew most and the one that shrank most', () => {
+    expect(shareGaps(shares([15, 4, 63, 18], [0, 1, 2, 3]))).toEqual([
+      { className: 'cat', share: 0.63, knownShare: 0.25 },
+      { className: 'bee', share: 0.04, knownShare: 0.25 },
+    ]);
+  });
+
+  it('that are near, or that no label is known to compare with, are not', () => {
+    expect(shareGaps(shares([30, 20, 35, 15], [0, 1, 2, 3]))).toEqual([]);
+    expect(shareGaps(shares([0, 0, 100, 0], []))).toEqual([]);
   });
 });
