@@ -19,7 +19,13 @@ export function withSettings(stages: readonly Stage[], settings: Settings = {}):
   if (changed === stages) return stages;
   const { success, data, error } = stagesSchema.safeParse(changed);
   if (success) return data;
-  const problems = error.issues.map(({ path, message }) => `${placeInStages(stages, path)}: ${message}`);
+  const problems = error.issues.map((issue) => {
+    const place = placeInStages(stages, issue.path);
+    // A name of several numbers, such as that of the learning rate's schedule, was given one.
+    if (issue.code === 'invalid_type' && issue.expected === 'object' && place in settings)
+      return `${place} has several parts: ${alikeIn(stages, place).join(', ')}`;
+    return `${place}: ${issue.message}`;
+  });
   throw new PseudolabelError('E_CONFIG', `set: ${problems.join('; ')}`, STAGE_LIMITS);
 }
 
@@ -42,6 +48,12 @@ function unknownPath(path: string, stages: readonly Stage[]): PseudolabelError {
   );
 }
 
+/** What other libraries call a part of a path. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  ...{ lr: 'rate', learning_rate: 'rate', learningRate: 'rate', 'learning-rate': 'rate' },
+  ...{ batch_size: 'batch', batchSize: 'batch', max_steps: 'steps', maxSteps: 'steps' },
+};
+
 /** Paths of kinds come last, because a kind is seldom what the user wants to set. */
 const isKind = (path: string): boolean => path.endsWith('.kind');
 
@@ -52,7 +64,7 @@ const isKind = (path: string): boolean => path.endsWith('.kind');
 function alikeIn(stages: readonly Stage[], path: string): readonly string[] {
   const found = stages.map(pathsOf);
   const paths = [...new Set([...found.flatMap(({ there }) => there), ...found.flatMap(({ absent }) => absent)])];
-  const parts = path.split('.');
+  const parts = path.split('.').map((part) => OTHER_NAMES[part] ?? part);
   const whole = paths.filter((each) => parts.every((part) => each.split('.').includes(part)));
   if (whole.length > 0) return whole.sort((a, b) => Number(isKind(a)) - Number(isKind(b))).slice(0, 3);
   const near = paths.map((each) => ({ each, far: edits(path, each) })).sort((a, b) => a.far - b.far);

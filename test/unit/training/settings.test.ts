@@ -152,10 +152,19 @@ describe('a setting', () => {
       ['fine-tune.steps', 'finetune.steps'],
       ['finetune', 'finetune.'],
       ['pretrain.optimizer.beta', 'pretrain.optimizer.beta1'],
+      ['learning_rate', 'finetune.rate.initial'],
+      ['finetune.lr', 'finetune.rate.initial'],
+      ['batch_size', 'finetune.batch'],
     ] as const) {
       const refused = expect.objectContaining({ code: 'E_CONFIG', fix: expect.stringContaining(near) });
       expect(() => withSettings(DAE, { [path]: 1 }), path).toThrow(refused);
     }
+  });
+
+  it('of several parts is refused as one number, with the names of its parts', () => {
+    const message = expect.stringMatching(/finetune\.rate has several parts: .*finetune\.rate\.initial/);
+    const refused = expect.objectContaining({ code: 'E_CONFIG', message });
+    expect(() => withSettings(DAE, { 'finetune.rate': 0.1 })).toThrow(refused);
   });
 
   it('with a letter of one part changed is refused, and the path that was meant is suggested', () => {
