@@ -27,7 +27,7 @@ import type { RunResult } from '../runs/result.js';
 import { checkSameData, type Earlier, locate, savedConfig, withSavedValidation } from '../runs/resume.js';
 import { RunDirectory } from '../runs/run-directory.js';
 import type { Transport } from '../server/transport.js';
-import { dataLines, idleLine, resultLines, sessionLine } from '../terminal/summary.js';
+import { dataLines, idleLine, resultLines, sessionLine, stagesLine } from '../terminal/summary.js';
 import { addClusterOptions, type ClusterFlags, checkNodes, clusterPlace } from './cluster.js';
 import { resumeArgs, withResumeLine } from './invocation.js';
 import { addMpiOptions, asRank, type MpiFlags } from './mpi.js';
@@ -218,6 +218,7 @@ function openingLines(run: ResolvedRun): string[] {
   const { config, dataset, stages, task } = run;
   return [
     sessionLine(run),
+    stagesLine(run),
     ...dataLines(dataset),
     config.start === undefined ? undefined : `start: the weights of ${config.start}`,
     settingsLine(config.set),

@@ -21,6 +21,13 @@ export function sessionLine({ dataset, config, task }: ResolvedRun): string {
   return `${dataset.name}: ${images}${held}; ${counted(workers, 'worker')}, ${counted(shards, 'shard')}`;
 }
 
+/** Returns a line about the stages of a run that has several. The time left that a run shows is of one of them. */
+export function stagesLine({ stages, maxSteps }: Pick<ResolvedRun, 'stages' | 'maxSteps'>): string | undefined {
+  if (stages.length === 1) return undefined;
+  const parts = stages.map(({ name, steps }) => `${name} ${whole(Math.min(steps, maxSteps))}`);
+  return `${whole(stages.length)} stages, and their steps: ${parts.join(', ')}`;
+}
+
 /** Says whether labels are hidden from the run. A user with few labels would not want that. */
 const labelsText = ({ labelsPerClass }: RunConfig): string =>
   typeof labelsPerClass === 'number'

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Gauges } from '../../coordinator/dashboard/gauges.js';
 import { TrueLabels } from '../../coordinator/runs/diagnostics.js';
 import { resolveRun } from '../../coordinator/runs/resolved-run.js';
-import { dataLines, sessionLine } from '../../coordinator/terminal/summary.js';
+import { dataLines, sessionLine, stagesLine } from '../../coordinator/terminal/summary.js';
 import { type Dataset, datasetOf, UNKNOWN } from '../../src/data/dataset.js';
 import { ImageStore } from '../../src/data/image-store.js';
 import { splitLabelled } from '../../src/data/split.js';
@@ -156,4 +156,12 @@ it('TensorBoard and Prometheus are told of classes by their names (case 4)', asy
   gauges.begins('mine', ['3', '8']);
   gauges.measured(metric);
   expect((await gauges.text()).text).toContain('pseudolabel_pseudo_labels{class="8"} 2');
+});
+
+it('A run of several stages says which, and how many steps each has', () => {
+  const [first] = resolveRun(config, setOf({ train: [0, 1, 2, UNKNOWN] })).stages;
+  const stage = (name: 'round-1' | 'round-2', steps: number) => ({ ...first!, name, steps });
+  const two = [stage('round-1', 1200), stage('round-2', 800)];
+  expect(stagesLine({ stages: two, maxSteps: 1000 })).toBe('2 stages, and their steps: round-1 1,000, round-2 800');
+  expect(stagesLine({ stages: two.slice(1), maxSteps: Number.POSITIVE_INFINITY })).toBeUndefined();
 });
