@@ -141,19 +141,26 @@ function dot(columns: Float64Array, i: number, j: number): number {
 
 /**
  * Returns rows [n, width] times a symmetric matrix. All rows take a strip of the matrix before the next one is read,
- * since a wide matrix fits no cache. Each sum is over ascending i.
+ * since a wide matrix fits no cache. Each sum is over ascending i; four terms at a time are added to it in registers.
  */
 function multiplied(rows: Float64Array, symmetric: Float64Array, width: number): Float64Array {
   const result = new Float64Array(rows.length);
   for (let strip = 0; strip < width; strip += STRIP) {
     const end = Math.min(width, strip + STRIP);
-    for (let i = 0; i < width; i++) {
-      const from = i * width;
+    let i = 0;
+    for (; i + 3 < width; i += 4) {
+      const [one, two, three, four] = [i * width, (i + 1) * width, (i + 2) * width, (i + 3) * width];
       for (let r = 0; r < rows.length; r += width) {
-        const factor = rows[r + i]!;
-        for (let j = strip; j < end; j++) result[r + j]! += factor * symmetric[from + j]!;
+        const [a, b, c, d] = [rows[r + i]!, rows[r + i + 1]!, rows[r + i + 2]!, rows[r + i + 3]!];
+        for (let j = strip; j < end; j++) {
+          const sum = result[r + j]! + a * symmetric[one + j]! + b * symmetric[two + j]!;
+          result[r + j] = sum + c * symmetric[three + j]! + d * symmetric[four + j]!;
+        }
       }
     }
+    for (; i < width; i++)
+      for (let r = 0; r < rows.length; r += width)
+        for (let j = strip; j < end; j++) result[r + j]! += rows[r + i]! * symmetric[i * width + j]!;
   }
   return result;
 }
