@@ -56,6 +56,7 @@ interface Job {
 function submit(stall?: number): Job {
   const env = {
     ...process.env,
+    SHARDS: '8',
     STALL: stall === undefined ? '' : `--stall-worker ${stall}`,
     PATH: `${root}${delimiter}${process.env.PATH}`,
     XDG_STATE_HOME: join(root, 'state'),
