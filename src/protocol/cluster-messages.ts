@@ -195,7 +195,10 @@ export const TO_COORDINATOR = {
   /** sha256: of the arrays that were sent before. */
   collected: kind('collected', { ...answer, sha256 }, KIB),
   digest: kind('digest', { ...answer, sha256 }, KIB),
-  /** Says that the request went wrong. The coordinator has it done elsewhere and closes the connection; the node may join again. */
+  /**
+   * Says that the request went wrong. The coordinator has it done elsewhere and closes the connection; the node may
+   * join again.
+   */
   failed: kind('failed', { ...answer, ...failure, code: failure.code.nullable() }, 16 * KIB),
   /** Says that the node wants to leave: it accepts no further requests, and expects `bye` when the last is done. */
   leaving: kind('leaving', {}, KIB),

@@ -34,7 +34,7 @@ export function shareRight(metric: MetricRecord): number | undefined {
   return images === 0 ? undefined : sum(metric.truth.right) / images;
 }
 
-/** Returns a measure of the steps of some stages. */
+/** Returns a measure of the steps that have it. */
 const ofSteps = (id: string, title: string, of: (values: StepValues) => number | undefined): Measure => ({
   id,
   title,

@@ -49,10 +49,16 @@ function unknownPath(path: string, stages: readonly Stage[]): PseudolabelError {
 }
 
 /** What other libraries call a part of a path. */
-const OTHER_NAMES: Readonly<Record<string, string>> = {
-  ...{ lr: 'rate', learning_rate: 'rate', learningRate: 'rate', 'learning-rate': 'rate' },
-  ...{ batch_size: 'batch', batchSize: 'batch', max_steps: 'steps', maxSteps: 'steps' },
-};
+const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
+  ['lr', 'rate'],
+  ['learning_rate', 'rate'],
+  ['learningRate', 'rate'],
+  ['learning-rate', 'rate'],
+  ['batch_size', 'batch'],
+  ['batchSize', 'batch'],
+  ['max_steps', 'steps'],
+  ['maxSteps', 'steps'],
+]);
 
 /** Paths of kinds come last, because a kind is seldom what the user wants to set. */
 const isKind = (path: string): boolean => path.endsWith('.kind');
@@ -64,7 +70,7 @@ const isKind = (path: string): boolean => path.endsWith('.kind');
 function alikeIn(stages: readonly Stage[], path: string): readonly string[] {
   const found = stages.map(pathsOf);
   const paths = [...new Set([...found.flatMap(({ there }) => there), ...found.flatMap(({ absent }) => absent)])];
-  const parts = path.split('.').map((part) => OTHER_NAMES[part] ?? part);
+  const parts = path.split('.').map((part) => OTHER_NAMES.get(part) ?? part);
   const whole = paths.filter((each) => parts.every((part) => each.split('.').includes(part)));
   if (whole.length > 0) return whole.sort((a, b) => Number(isKind(a)) - Number(isKind(b))).slice(0, 3);
   const near = paths.map((each) => ({ each, far: edits(path, each) })).sort((a, b) => a.far - b.far);

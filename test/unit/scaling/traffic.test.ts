@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { layoutOf } from '../../../src/models/dense/model.js';
-import { tensorParallelTraffic, trainingTraffic } from '../../../src/scaling/traffic.js';
+import { labellingTraffic, tensorParallelTraffic, trainingTraffic } from '../../../src/scaling/traffic.js';
 import { normalise } from '../../../src/training/config.js';
 import { planOf } from '../../../src/training/plan.js';
 import type { Stage } from '../../../src/training/stage.js';
@@ -19,6 +19,11 @@ it('a tensor-parallel step of the classifier exchanges sums of ten classes, wher
   expect(trainingTraffic(stage, 2).sum).toBe(4 * layoutOf(denseOf(stage.model)).length);
   expect(tensorParallelTraffic({ ...stage, method }, 8).sum).toBe(4 * 10 * 288);
   expect(tensorParallelTraffic({ ...stage, method: { ...method, refresh: 'step' } }, 8).sum).toBe(4 * 10 * (288 + 256));
+});
+
+it('labels take two bytes, in the rows of a step and beside the confidences of predictions', () => {
+  expect(trainingTraffic({ ...stageOf('finetune'), labelledBatch: 32 }, 2).tasks).toBe(32 * (784 + 2));
+  expect(labellingTraffic(100)).toMatchObject({ moved: 600, answers: 600 });
 });
 
 it('a tensor-parallel step of the autoencoder has three exchanges, and moves more with more tensor shards', () => {

@@ -1,7 +1,6 @@
 // Tests how --method changes the preset best, and how images are then augmented.
 import { describe, expect, it } from 'vitest';
 import { AUGMENTATIONS } from '../../../../src/data/augmentation.js';
-import { methodOf } from '../../../../src/methods/methods.js';
 import { normalise, type Options } from '../../../../src/training/config.js';
 import { planOf } from '../../../../src/training/plan.js';
 import { augmentationLine, METHOD_CHOICES } from '../../../../src/training/presets/with-method.js';
@@ -65,9 +64,8 @@ describe('how images are changed where nobody says how', () => {
   it('is as digits or colours for methods that need views, and said', () => {
     const colour = { ...GREY, channels: 3 };
     for (const method of METHOD_CHOICES) {
-      const { augmentation } = methodOf({ name: method });
-      const augments = augmentation !== undefined;
-      const wanted = augmentation && AUGMENTATIONS[augmentation];
+      const augments = method !== 'supervised' && method !== 'pseudo-label';
+      const wanted = method === 'label-propagation' ? AUGMENTATIONS.mild : AUGMENTATIONS.digits;
       const [grey, coloured] = [GREY, colour].map((images) => plan({ method }, task(images)).at(-1)!);
       expect(grey!.augment).toEqual(augments ? { labelled: wanted, unlabelled: wanted } : undefined);
       expect(coloured!.augment?.unlabelled).toEqual(augments ? AUGMENTATIONS.colour : undefined);
